@@ -44,14 +44,46 @@ mod tests {
         fs,
         io::{self, ErrorKind::PermissionDenied, Write},
         net::{TcpListener, TcpStream},
+        os::{
+            linux::net::SocketAddrExt,
+            unix::net::{SocketAddr, UnixListener, UnixStream},
+        },
         process::Command,
         thread,
     };
+
+    use testkit::tool::not_tried;
 
     use super::*;
 
     fn kind<T>(result: io::Result<T>) -> Option<io::ErrorKind> {
         result.err().map(|error| error.kind())
+    }
+
+    #[test]
+    fn a_confined_thread_reaches_no_process_on_the_machine() {
+        let mut process = Command::new("sleep").arg("60").spawn().unwrap();
+        let address =
+            SocketAddr::from_abstract_name(format!("mtls-edge-{}", process.id()).as_bytes()).unwrap();
+        let listener = UnixListener::bind_addr(&address).unwrap();
+        let (signalled, connected) = thread::scope(|scope| {
+            let confined = scope.spawn(|| {
+                let confinement = confine_thread().unwrap();
+                let refused = (kind(process.kill()), kind(UnixStream::connect_addr(&address)));
+                if confinement == Confinement::Full {
+                    return refused;
+                }
+                not_tried(&format!("confinement: this kernel enforces {confinement:?} of Landlock"));
+                (Some(PermissionDenied), Some(PermissionDenied))
+            });
+            confined.join().unwrap()
+        });
+        // Another thread may.
+        UnixStream::connect_addr(&address).unwrap();
+        drop(listener);
+        let _ = process.kill();
+        process.wait().unwrap();
+        assert_eq!((signalled, connected), (Some(PermissionDenied), Some(PermissionDenied)));
     }
 
     #[test]
@@ -66,7 +98,7 @@ mod tests {
             let confined = scope.spawn(|| {
                 let confinement = confine_thread().unwrap();
                 if confinement != Confinement::Full {
-                    println!("NOT TRIED: this kernel enforces {confinement:?} of Landlock");
+                    not_tried(&format!("confinement: this kernel enforces {confinement:?} of Landlock"));
                     return;
                 }
                 assert_eq!(kind(fs::write(path("a"), "b")), Some(PermissionDenied));
