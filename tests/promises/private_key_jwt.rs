@@ -129,8 +129,13 @@ pub(super) fn application(
 
 /// A token request with an assertion.
 pub(super) fn request(assertion: &str) -> Request<Full<Bytes>> {
+    request_as(CLIENT, assertion)
+}
+
+/// A token request of this client.
+fn request_as(client_id: &str, assertion: &str) -> Request<Full<Bytes>> {
     request_of(&format!(
-        "grant_type=client_credentials&client_id={CLIENT}&client_assertion_type={JWT}&client_assertion={assertion}"
+        "grant_type=client_credentials&client_id={client_id}&client_assertion_type={JWT}&client_assertion={assertion}"
     ))
 }
 

@@ -6,8 +6,11 @@ use serde_json::json;
 use testkit::jws::SigningKey;
 use time::OffsetDateTime;
 
-use super::{CLIENT, Setup, application, request};
-use crate::support::{Client, admin};
+use super::{CLIENT, Setup, application, request, request_as};
+use crate::support::{
+    Client,
+    admin::{self, metric},
+};
 
 const USED: &str = "the assertion of \"reports\" is refused: its jti was used before";
 
@@ -109,9 +112,13 @@ async fn after_a_restart_earlier_assertions_are_refused() {
 
 #[tokio::test]
 async fn a_full_store_refuses_and_forgets_nothing() {
-    let key = SigningKey::ed25519();
-    let mut setup =
-        Setup::changed(&[(&key, "alg = \"EdDSA\"")], |edge| edge.limits("assertion_ids = 8")).await;
+    let [key, other, third] = [0; 3].map(|_| SigningKey::ed25519());
+    let lines = "alg = \"EdDSA\"";
+    let mut setup = Setup::changed(&[(&key, lines)], |edge| {
+        let edge = application(edge.limits("assertion_ids = 8"), "billing", &[(&other, lines)]);
+        application(edge, "third", &[(&third, lines)])
+    })
+    .await;
     let used: Vec<String> = (0..4).map(|_| setup.assertion(&key, "EdDSA")).collect();
     for assertion in &used {
         setup.passes(assertion).await;
@@ -126,6 +133,21 @@ async fn a_full_store_refuses_and_forgets_nothing() {
         assert_eq!(setup.refuses(assertion).await.1, USED);
     }
     admin::assert_counted(&setup.edge, "assertion_ids_full").await;
+    // Another client has the other half, and a third one nothing.
+    let send = async |client_id: &str, key: &SigningKey| {
+        let claims = setup.claims(&json!({ "iss": client_id, "sub": client_id }));
+        let assertion = key.token(&json!({ "alg": "EdDSA" }), &claims);
+        setup.connect().await.send(request_as(client_id, &assertion)).await
+    };
+    for _ in 0..4 {
+        assert_eq!(send("billing", &other).await.status, 200);
+    }
+    send("third", &third).await.oauth_error(503, "temporarily_unavailable");
+    let metric = async |name: &str| metric(&setup.edge, &format!("mtls_edge_assertion_ids{name}")).await;
+    assert_eq!((metric("").await, metric("_limit").await), (8, 8));
+    for (reason, count) in [("used", 4), ("client_full", 1), ("full", 1), ("unreachable", 0)] {
+        assert_eq!(metric(&format!("_refused_total{{reason=\"{reason}\"}}")).await, count, "{reason}");
+    }
     // Once they have expired, there is room.
     let later = setup.now + 60;
     setup.edge.set_clock(OffsetDateTime::from_unix_timestamp(later).unwrap());
@@ -146,10 +168,6 @@ async fn two_clients_may_use_the_same_jti() {
         key.token(&header, &setup.claims(&json!({ "iss": client_id, "sub": client_id, "jti": "1" })))
     };
     setup.passes(&signed(&one, CLIENT)).await;
-    let body = format!(
-        "client_id=billing&client_assertion_type={}&client_assertion={}",
-        super::JWT,
-        signed(&two, "billing")
-    );
-    assert_eq!(setup.connect().await.send(super::request_of(&body)).await.status, 200);
+    let request = request_as("billing", &signed(&two, "billing"));
+    assert_eq!(setup.connect().await.send(request).await.status, 200);
 }
