@@ -1,9 +1,14 @@
 //! A takeover that cannot be: the running process continues, and says why.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use super::{installed, replace};
-use crate::support::{Client, EdgeBuilder, Upstream, admin, edge::INSTALLED, with_client};
+use crate::support::{
+    Client, EdgeBuilder, Upstream, admin,
+    edge::INSTALLED,
+    tool::{not_tried, run},
+    with_client,
+};
 
 #[tokio::test]
 async fn a_failed_upgrade_changes_nothing() {
@@ -52,7 +57,7 @@ async fn a_second_signal_during_an_upgrade_is_ignored() {
     let program = edge.folder.path().join(INSTALLED);
     fs::rename(&program, program.with_extension("real")).unwrap();
     let pipe = edge.folder.path().join("pipe");
-    crate::support::tool::run(edge.folder.path(), "mkfifo", &["pipe"]);
+    run(edge.folder.path(), "mkfifo", &["pipe"]);
     // It starts once the test has written to the pipe.
     let script = format!("#!/bin/sh\nread line <\"{}\"\nexec \"$0.real\" \"$@\"\n", pipe.display());
     fs::write(&program, script).unwrap();
@@ -78,6 +83,52 @@ async fn a_variable_alone_starts_no_takeover() {
     let (edge, client) = with_client(edge);
     assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
     edge.stop();
+}
+
+/// Tries to serve at the edge's address: by a socket there, by a signal that starts a takeover, and by the edge's own sockets.
+const USURPER: &str = r#"
+import ctypes, os, signal, socket, sys
+process, port, user = map(int, sys.argv[1:])
+if user:
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+def listen():
+    opened = socket.socket()
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    opened.bind(("127.0.0.1", port))
+def copy():
+    # pidfd_getfd, of each descriptor.
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    opened = os.pidfd_open(process)
+    if all(call(438, opened, descriptor, 0) < 0 for descriptor in range(100)):
+        raise OSError(ctypes.get_errno(), "")
+def take_over():
+    os.kill(process, signal.SIGUSR2)
+for attempt in (listen, copy, take_over) if user else (listen,):
+    try:
+        attempt()
+        print(attempt.__name__, "succeeds")
+    except OSError as error:
+        print(attempt.__name__, error.errno)
+"#;
+
+#[tokio::test]
+async fn another_user_cannot_take_over_the_sockets() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = installed(&upstream, 2);
+    let (process, port) = (edge.id().to_string(), edge.https.port().to_string());
+    let tries = |user: &str| run(Path::new("/"), "python3", &["-c", USURPER, &process, &port, user]);
+    // The edge's own user may.
+    assert_eq!(tries("0"), "listen succeeds\n");
+    if !rustix::process::geteuid().is_root() {
+        not_tried("a takeover by another user (run as root)");
+        return;
+    }
+    // EADDRINUSE and EPERM.
+    assert_eq!(tries("65534"), "listen 98\ncopy 1\ntake_over 1\n");
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    assert!(!edge.stop().contains("upgrade"));
 }
 
 #[tokio::test]
