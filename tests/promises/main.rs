@@ -37,6 +37,7 @@ mod chunks;
 mod client_addresses;
 mod client_auth;
 mod client_secrets;
+mod colours;
 mod command_line;
 mod commands;
 mod configured_methods;
