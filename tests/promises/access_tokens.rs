@@ -12,7 +12,12 @@ use serde_json::json;
 use testkit::jws::{SigningKey, hs256, unsigned};
 
 use self::setup::{Setup, bearer, get, x5t};
-use crate::support::{Client, admin::metric, certificates::time_from_now, self_signed};
+use crate::support::{Client, Edge, admin::metric, certificates::time_from_now, self_signed};
+
+/// Requests whose token had this outcome.
+async fn outcome(edge: &Edge, outcome: &str) -> i64 {
+    metric(edge, &format!("mtls_edge_access_tokens_total{{outcome=\"{outcome}\"}}")).await
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_bound_to_the_certificate_is_forwarded() {
@@ -29,7 +34,7 @@ async fn a_token_bound_to_the_certificate_is_forwarded() {
         let line = edge.log_of(&answer);
         assert_eq!((&line["client_id"], &line["status"]), (&json!("billing"), &json!(200)));
     }
-    assert_eq!(metric(&edge, "mtls_edge_access_tokens_total{outcome=\"accepted\"}").await, 2);
+    assert_eq!(outcome(&edge, "accepted").await, 2);
     let log = edge.stop();
     assert!(!log.contains(&token) && !log.contains(token.rsplit('.').next().unwrap()), "it is never logged");
 }
@@ -52,6 +57,7 @@ async fn a_request_without_a_token_gets_no_error_code() {
         );
         assert!(!dpop.contains("error"));
     }
+    assert_eq!(outcome(&edge, "missing").await, 2);
     assert!(setup.resources.seen().is_empty());
 }
 
@@ -117,6 +123,7 @@ async fn each_invalid_token_is_refused() {
         ("not a compact JWS", "opaque".to_owned()),
         ("at most 8192 are accepted", with(&|claims| claims["x"] = json!("x".repeat(8192)))),
     ];
+    let of_cases = i64::try_from(cases.len()).unwrap();
     for (reason, token) in cases {
         let answer = get(&client, "/api/x", &bearer(&token)).await;
         let description = answer.oauth_error(401, "invalid_token");
@@ -128,6 +135,12 @@ async fn each_invalid_token_is_refused() {
     }
     assert!(setup.resources.seen().is_empty());
     assert_eq!(get(&client, "/api/x", &bearer(&good)).await.status, 200, "the connection goes on");
+    assert_eq!(
+        [outcome(&edge, "unbound").await, outcome(&edge, "other_holder").await],
+        [1, 1],
+        "without cnf, and bound to another certificate"
+    );
+    assert_eq!(outcome(&edge, "invalid").await, of_cases - 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,8 +162,7 @@ async fn a_bound_token_needs_its_certificate() {
         assert!(logged.contains(reason), "{reason}: {logged}");
     }
     assert!(setup.resources.seen().is_empty());
-    let other_holder = "mtls_edge_access_tokens_total{outcome=\"other_holder\"}";
-    assert_eq!(metric(&edge, other_holder).await, 2);
+    assert_eq!(outcome(&edge, "other_holder").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -100,6 +100,10 @@ async fn a_restarted_edge_serves_from_its_state_at_once() {
     let edge = edge.start();
     pebble.validate_at(edge.https);
     edge.wait_for_log("\"certificate issued\"");
+    // At two thirds of its lifetime, or up to a fiftieth earlier.
+    let renewal = format!("mtls_edge_acme_renewal_seconds{{domain=\"{DOMAIN}\"}}");
+    let left = admin::metric(&edge, &renewal).await;
+    assert!((2400 - 72 - 60..=2400).contains(&left), "{left}");
     let root = pebble.root().await;
     // The CA is away.
     let settings = pebble.settings(state).replace("ca = ", "# ");

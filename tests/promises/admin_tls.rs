@@ -93,6 +93,10 @@ async fn only_operators_with_a_certificate_are_served() {
         assert_eq!((operator.curl(path, &own), operator.curl(path, &[])), (200, 0), "{path}");
     }
     assert!(edge.wait_for_log("admin handshake failed").contains("\"client_ip\":\"127.0.0.1\""));
+    // Three by `status`, three by curl.
+    let refused = |count: u32| format!("mtls_edge_admin_refusals_total{{reason=\"handshake\"}} {count}\n");
+    let metrics = operator.read("/metrics", &own);
+    assert!(metrics.contains(&refused(6)), "{metrics}");
     edge.stop();
 }
 

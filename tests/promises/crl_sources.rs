@@ -54,6 +54,9 @@ async fn a_fetched_revocation_applies_to_open_connections() {
     assert!(source["fetched"].as_u64().unwrap() >= 2 && source["failure"].is_null(), "{source}");
     let labels = format!("{{url=\"{}\",outcome=\"taken\"}}", source["url"].as_str().unwrap());
     assert!(metric(&edge, &format!("mtls_edge_crl_fetches_total{labels}")).await >= 2);
+    let url = source["url"].as_str().unwrap();
+    let age = metric(&edge, &format!("mtls_edge_crl_fetch_age_seconds{{url=\"{url}\"}}")).await;
+    assert!((0..60).contains(&age), "{age}");
     assert!(!edge.stop().contains("zQ7hidden"));
 }
 

@@ -76,6 +76,7 @@ mod log_schema;
 mod memory_limit;
 mod memory_returned;
 mod messages;
+mod metric_values;
 mod metrics;
 mod metrics_format;
 mod model;

@@ -174,6 +174,13 @@ async fn each_answer_that_does_not_vouch_is_refused() {
         assert!(logged.contains(reason), "{reason}: {logged}");
     }
     assert!(setup.resources.seen().is_empty(), "a failure is never taken for consent");
+    let [valid, invalid, failed] = ["valid", "invalid", "failed"]
+        .map(|of| format!("mtls_edge_introspections_total{{outcome=\"{of}\"}}"));
+    assert_eq!(
+        [metric(&edge, &valid).await, metric(&edge, &invalid).await, metric(&edge, &failed).await],
+        [2, 6, 6],
+        "a token that is valid for another certificate, or unbound, is valid"
+    );
 
     // Negative answers are cached, failures are not.
     let before = endpoint.requests();

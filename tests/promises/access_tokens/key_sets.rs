@@ -5,7 +5,10 @@ use std::fs;
 use serde_json::json;
 use testkit::jws::SigningKey;
 
-use super::setup::{Setup, bearer, get, key_set};
+use super::{
+    outcome,
+    setup::{Setup, bearer, get, key_set},
+};
 use crate::support::{
     Client, DOMAIN,
     admin::{self, happens, metric, reloaded},
@@ -108,6 +111,7 @@ async fn without_a_key_set_requests_wait_for_it() {
     let reason = edge.log_of(&answer)["reason"].to_string();
     assert!(reason.contains("no key set of the token issuer \\\"as\\\" has been fetched yet"), "{reason}");
     admin::assert_counted(&edge, "token_unavailable").await;
+    assert_eq!(outcome(&edge, "unavailable").await, 1);
     setup.serve(200, &key_set(&[("k1", &setup.key)]));
     happens(async || get(&client, "/api/x", &bearer(&setup.token())).await.status == 200).await;
 }
@@ -168,6 +172,9 @@ async fn a_key_set_that_fails_for_an_hour_is_a_warning() {
         edge.wait_for_logs(WARNING, warnings);
         assert_eq!(edge.log().matches(WARNING).count(), warnings, "after {hours} h");
     }
+    let url = admin::status(&edge, "").await["key_set_sources"][0]["url"].as_str().unwrap().to_owned();
+    let age = metric(&edge, &format!("mtls_edge_key_set_fetch_age_seconds{{url=\"{url}\"}}")).await;
+    assert_eq!(age, 26 * 3600, "since the last fetch, by the clock");
     let line = edge.wait_for_log(WARNING);
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(

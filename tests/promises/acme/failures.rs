@@ -93,6 +93,9 @@ async fn a_failing_ca_leaves_the_old_certificate_in_force() {
         assert!(line.contains(why) && line.contains("keeping the active one"), "{why}: {line}");
         let what = problem(&edge, "certificate_renewal").await.unwrap();
         assert!(what.contains(why), "{what}");
+        let renewal = format!("mtls_edge_acme_renewal_seconds{{domain=\"{DOMAIN}\"}}");
+        let overdue = admin::metric(&edge, &renewal).await;
+        assert!((-11 * 86_400..-9 * 86_400).contains(&overdue), "at two thirds of 30 days: {overdue}");
         assert_eq!(client.token("billing").await.status, 200);
         // Others change meanwhile, and the file vanishes: the certificate stays.
         std::fs::remove_file(state.path().join(format!("{DOMAIN}.pem"))).unwrap();
