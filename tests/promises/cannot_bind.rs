@@ -6,7 +6,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::{Ca, program, self_signed, tool::run};
+use crate::support::{
+    Ca, program, self_signed,
+    tool::{not_tried, run},
+};
 
 /// The output of `run`, started by this command, with these lines in `[listen]`.
 fn printed(folder: &TempDir, mut command: Command, listen: &str) -> String {
@@ -68,7 +71,7 @@ fn a_privileged_port() {
     const NOBODY: u32 = 65534;
     let first = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or_default();
     if first.trim() == "0" {
-        eprintln!("skipped: here every user may bind every port");
+        not_tried("a privileged port: every user may bind every port here");
         return;
     }
     let folder = TempDir::new().unwrap();

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::support::{
     command::{edge, text},
     program,
+    tool::not_tried,
 };
 
 const INSTALLED: &str = "/etc/mtls-edge/edge.toml";
@@ -51,7 +52,7 @@ fn the_command_line_names_the_configuration_before_the_environment() {
 #[test]
 fn without_a_configuration_it_says_where_it_looked() {
     if Path::new(INSTALLED).exists() {
-        return eprintln!("skipped: {INSTALLED} exists");
+        return not_tried(&format!("a start without a configuration: {INSTALLED} exists"));
     }
     for command in ["run", "check", "status"] {
         let output = program().arg(command).env("MTLS_EDGE_CONFIG", "").output().unwrap();

@@ -7,6 +7,7 @@ use std::{
 };
 
 use proptest::prelude::*;
+use testkit::tool::not_tried;
 
 use crate::config::{
     render, settings,
@@ -34,7 +35,7 @@ fn a_missing_file_a_folder_and_invalid_utf8_are_reported() {
 fn an_unreadable_file_is_reported_with_help() {
     let folder = tempfile::tempdir().unwrap();
     let Some(path) = unreadable(folder.path()) else {
-        eprintln!("skipped: this user can read every file; run the test as another user");
+        not_tried("an unreadable file: this user can read every file (run as another user)");
         return;
     };
     let rendered = |problems: &_| render(problems, false).replace(&path.display().to_string(), "FILE");

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::*;
+use crate::support::tool::not_tried;
 
 const ADDRESSES: &str = "[listen]\nhttps = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n";
 
@@ -236,7 +237,7 @@ fn each_trap_of_the_first_day_is_reported() {
     let none = Trap { name: "no trap", set: |_| {}, launcher: &[], check: None, probe: None };
     for trap in std::iter::once(&none).chain(TRAPS) {
         if let Some(why) = trap.skipped() {
-            eprintln!("skipped: {}: {why}", trap.name);
+            not_tried(&format!("{}: {}", trap.name, why.trim().replace('\n', " ")));
             continue;
         }
         let (folder, _upstream) = configured();
