@@ -24,7 +24,6 @@ use super::{
     eviction::EvictionRequest,
     open::{Entry, OpenConnections},
     shared::Shared,
-    socket::BACKLOG,
 };
 use crate::{
     connection::{self, Context, Life, Slot},
@@ -39,6 +38,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// Connections that are accepted before other tasks run: each takes some 15 us, in which open connections wait.
 const ACCEPTED: usize = 8;
+/// The most connections that a worker takes from the kernel's queue when it ends. A socket of systemd's has a backlog of its own, and the queue
+/// has one place more than that.
+const LAST: usize = 65_536;
 /// Connections of a port that wait for a place at the same time; others wait in the kernel's queue.
 const WAITING: usize = 2;
 
@@ -212,7 +214,7 @@ impl Acceptor {
             }
         }
         let Ok(listener) = listener.into_std() else { return };
-        for _ in 0..BACKLOG {
+        for _ in 0..LAST {
             let accepted = listener.accept().and_then(|(stream, peer)| {
                 stream.set_nonblocking(true)?;
                 Ok((TcpStream::from_std(stream)?, peer))
