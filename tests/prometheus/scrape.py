@@ -4,6 +4,7 @@ dashboards/rules.yml, without its threshold, must give data.
 
 Needs prometheus (Debian: prometheus), openssl, and MTLS_EDGE_BIN or target/debug/mtls-edge."""
 
+import base64
 import http.client
 import http.server
 import json
@@ -74,12 +75,23 @@ def certificates(folder):
     openssl(folder, "ca", "-config", "ca.conf", "-gencrl", "-keyfile", "ca.key", "-cert", "ca.pem", "-out", "ca.crl")
 
 
+def jwks(folder):
+    """The public key of the client certificate as a JWK set."""
+    spki = subprocess.run(["openssl", "x509", "-in", "client.pem", "-noout", "-pubkey"], cwd=folder, check=True, capture_output=True).stdout
+    der = base64.b64decode("".join(spki.decode().splitlines()[1:-1]))
+    x, y = (base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (der[-64:-32], der[-32:]))
+    return json.dumps({"keys": [{"kty": "EC", "crv": "P-256", "x": x, "y": y, "use": "sig", "alg": "ES256", "kid": "1"}]}).encode()
+
+
 class Upstream(http.server.BaseHTTPRequestHandler):
+    """The authorization server, the collector of traces, and the server of a CRL and a key set."""
+
     protocol_version = "HTTP/1.1"
+    documents = {}
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        body = b"{}"
+        body = self.documents.get(self.path, b"{}")
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -105,7 +117,9 @@ sample = 1
 interval = "100ms"
 [trust]
 client_ca = ["ca.pem"]
-crls = ["ca.crl"]
+crls = [{{ url = "http://127.0.0.1:{upstream}/ca.crl", file = "state/ca.crl" }}]
+[limits]
+memory_bytes = 4294967296
 [[upstream]]
 name = "auth-server"
 urls = ["http://127.0.0.1:{upstream}", "http://127.0.0.1:{closed}"]
@@ -117,6 +131,7 @@ client_certificate = "client.pem"
 private_key = "client.key"
 [[domain]]
 name = "{DOMAIN}"
+issuer = "https://{DOMAIN}/"
 certificate = "server.pem"
 private_key = "server.key"
 client_auth = "optional"
@@ -131,11 +146,13 @@ terms_of_service_agreed = true
 state = "state"
 [[domain]]
 name = "acme.{DOMAIN}"
+issuer = "https://{DOMAIN}/"
 acme = true
 client_auth = "optional"
 upstream = "auth-server"
 [[domain]]
 name = "down.{DOMAIN}"
+issuer = "https://{DOMAIN}/"
 certificate = "server.pem"
 private_key = "server.key"
 client_auth = "optional"
@@ -152,7 +169,11 @@ auth_method = "self_signed_tls_client_auth"
 [[application.credential]]
 name = "prod"
 certificate = "client.pem"
-""")
+[[application]]
+client_id = "reports"
+auth_method = "private_key_jwt"
+jwks_uri = { url = "http://127.0.0.1:%d/jwks", file = "state/reports.json" }
+""" % upstream)
 
 
 def tls(folder, version, with_certificate=True):
@@ -248,6 +269,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         certificates(folder)
+        Upstream.documents = {"/ca.crl": (folder / "ca.crl").read_bytes(), "/jwks": jwks(folder)}
         upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
         threading.Thread(target=upstream.serve_forever, daemon=True).start()
         https, admin, prometheus, closed = free_ports(4)
