@@ -208,11 +208,13 @@ fn persists(parts: &Parts) -> bool {
     }
     let mut persists = parts.version == Version::HTTP_11;
     for line in parts.headers.get_all(header::CONNECTION) {
-        for option in line.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-            if option.eq_ignore_ascii_case(b"close") {
+        // Options are tokens: of a line with other characters it is not certain what its sender means.
+        let Ok(options) = line.to_str() else { return false };
+        for option in options.split(',').map(str::trim_ascii) {
+            if option.eq_ignore_ascii_case("close") {
                 return false;
             }
-            persists |= option.eq_ignore_ascii_case(b"keep-alive");
+            persists |= option.eq_ignore_ascii_case("keep-alive");
         }
     }
     persists
@@ -284,6 +286,18 @@ mod tests {
                 get,
                 Framing::Length(5),
                 true,
+            ),
+            (
+                "HTTP/1.0 204 No Content\r\nconnection: keep-alive, \u{e9}\r\n\r\n",
+                get,
+                Framing::Length(0),
+                false,
+            ),
+            (
+                "HTTP/1.1 204 No Content\r\nconnection: \u{e9}\r\nconnection: keep-alive\r\n\r\n",
+                get,
+                Framing::Length(0),
+                false,
             ),
             ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", head_, Framing::Length(0), true),
             ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", head_, Framing::Length(0), true),
