@@ -80,14 +80,7 @@ image() { engine image inspect --format "{{$1}}" localhost/mtls-edge; }
 grep -q "$(git log -1 --format=%h --abbrev=12)" <<<"$(docker run --rm --network none mtls-edge version)" || fail "the program does not know its commit"
 
 echo "== docker run --read-only --cap-drop ALL --security-opt no-new-privileges --publish 443:8443"
-python3 -c '
-import http.server
-class Token(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.send_response(200); self.send_header("content-length", "5"); self.end_headers(); self.wfile.write(b"token")
-    def log_message(self, *_): pass
-http.server.HTTPServer(("0.0.0.0", 3000), Token).serve_forever()' &
+packaging/token-endpoint.py 0.0.0.0 &
 run docker
 for _ in $(seq 100); do
   ! engine healthcheck run mtls-edge >/dev/null 2>&1 || break

@@ -92,14 +92,7 @@ application() {
 }
 application billing >>/etc/mtls-edge/applications.toml
 echo '# A line of the operator.' >>/etc/mtls-edge/edge.toml
-python3 -c '
-import http.server
-class Token(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.send_response(200); self.send_header("content-length", "5"); self.end_headers(); self.wfile.write(b"token")
-    def log_message(self, *_): pass
-http.server.HTTPServer(("127.0.0.1", 3000), Token).serve_forever()' &
+./token-endpoint.py 127.0.0.1 &
 trap "kill $!" EXIT
 run install
 expect 200 billing billing
@@ -272,6 +265,7 @@ grep -q 'no_such_key' <<<"$(journalctl -u mtls-edge -p warning -S -1h --no-pager
 cp before /etc/mtls-edge/edge.toml
 
 say "remove: stopped, the configuration stays"
+cp -a /etc/mtls-edge configured
 apt remove mtls-edge
 systemctl is-active -q mtls-edge && fail "still running"
 [ ! -e /usr/bin/mtls-edge ] || fail "the program stays"
@@ -288,3 +282,37 @@ apt install ./1.deb
 rm -r /etc/mtls-edge/certs
 apt purge mtls-edge
 [ ! -e /etc/mtls-edge ] || fail "$(find /etc/mtls-edge)"
+
+if ! command -v rpm >/dev/null; then
+  say "NOT TRIED: the rpm, since this Debian has no rpm"
+  exit
+fi
+# rpm knows nothing of Debian's packages.
+by_rpm() { rpm --nodeps --force-debian "$@" >rpm.log 2>&1 || { cat rpm.log; fail "rpm $*"; }; }
+say "rpm: installed, not started, then started with the same configuration"
+userdel mtls-edge
+by_rpm --install 1.rpm
+id mtls-edge >/dev/null || fail "no user"
+systemctl is-active -q mtls-edge && fail "started by the installation"
+cp -r configured/. /etc/mtls-edge/
+chown root:mtls-edge /etc/mtls-edge/certs /etc/mtls-edge/certs/*.key
+systemctl enable -q --now mtls-edge
+expect 200 billing billing
+expect 401 payments billing
+
+say "rpm: upgraded, the operator's edge.toml stays, the new version takes over, and no call fails"
+cp /etc/mtls-edge/edge.toml before
+pid=$(systemctl show -P MainPID mtls-edge)
+calls_during by_rpm --upgrade 2.rpm
+[ "$(rpm -q mtls-edge)" = "mtls-edge-99.0-1.$(uname -m)" ] || fail "$(rpm -q mtls-edge)"
+cmp before /etc/mtls-edge/edge.toml || fail "edge.toml was replaced"
+grep -q 'second version' /etc/mtls-edge/edge.toml.rpmnew || fail "no edge.toml.rpmnew"
+timeout 60 sh -c "until [ ! -d /proc/$pid ]; do sleep 0.1; done" || fail "the replaced process stays"
+expect 200 billing billing
+
+say "rpm: erased, the operator's configuration stays"
+by_rpm --erase mtls-edge
+systemctl is-active -q mtls-edge && fail "still running"
+[ ! -e /usr/bin/mtls-edge ] || fail "the program stays"
+[ ! -e /etc/systemd/system/multi-user.target.wants/mtls-edge.service ] || fail "still enabled"
+cmp before /etc/mtls-edge/edge.toml.rpmsave || fail "the configuration went"

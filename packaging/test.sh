@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests the packages: builds them from the program MTLS_EDGE_BIN (default: target/debug/mtls-edge), lints them, and installs, starts,
-# reloads, upgrades, removes and purges the deb, with systemd as PID 1 of a throwaway copy of this machine (an overlay and namespaces).
+# reloads, upgrades, removes and purges the deb, then the rpm, with systemd as PID 1 of a throwaway copy of this machine (an overlay and namespaces).
 # Needs root on Debian, and the packages lintian, rpm, systemd, curl, openssl and python3.
 # PACKAGE_TEST_ROOT=DIR uses another Debian, such as one of debootstrap, in place of this machine's.
 set -euo pipefail
@@ -52,6 +52,11 @@ echo '# A line of the second version.' >>"$work/second/etc/mtls-edge/edge.toml"
 (cd "$work/second" && find usr etc -type f -exec md5sum {} + >DEBIAN/md5sums)
 dpkg-deb -b --root-owner-group -Zgzip -z1 "$work/second" "$work/2.deb" >/dev/null
 rm -r "$work/second"
+cp "$rpm" "$work/1.rpm"
+cp target/package/sources/edge.toml "$work/edge.toml"
+echo '# A line of the second version.' >>target/package/sources/edge.toml
+PATH="$PWD/target/tools/bin:$PATH" cargo generate-rpm --payload-compress none --set-metadata 'version = "99.0"' --output "$work/2.rpm"
+mv "$work/edge.toml" target/package/sources/edge.toml
 
 cat >"$work/boot" <<'BOOT'
 set -e
@@ -80,7 +85,7 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 : >"$root/dev/console"
 mkdir "$root/package-test"
-cp "$work/1.deb" "$work/2.deb" "$work/installed" "$work/block.sh" "$work/operate.md" "$root/package-test/"
+cp "$work"/[12].{deb,rpm} "$work/installed" "$work/block.sh" "$work/token-endpoint.py" "$work/operate.md" "$root/package-test/"
 ip link set lo up
 cd "$root"
 mkdir old
@@ -92,7 +97,7 @@ mount --make-rshared /
 exec /usr/bin/env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --unit=basic.target
 BOOT
 cp packaging/test-installed.sh "$work/installed"
-cp packaging/block.sh docs/operate.md "$work/"
+cp packaging/block.sh packaging/token-endpoint.py docs/operate.md "$work/"
 
 say "systemd in a copy of ${PACKAGE_TEST_ROOT:-this machine}"
 unshare --kill-child -m -p -n -u -i -C -f sh "$work/boot" "$work" "${PACKAGE_TEST_ROOT:-/}" >"$work/boot.log" 2>&1 </dev/null &
