@@ -160,8 +160,10 @@ impl ProofSlot {
         self.0.borrow().is_some()
     }
 
-    /// Whether the registration of the application that authenticated is unchanged.
-    pub fn is_registered(&self, trust: &Trust) -> bool {
-        self.0.borrow().as_ref().is_some_and(|cached| cached.is_registered(trust))
+    /// The application that authenticated, if its registration is unchanged.
+    pub fn registered(&self, trust: &Trust) -> Option<ClientId> {
+        let slot = self.0.borrow();
+        let cached = slot.as_ref().filter(|cached| cached.is_registered(trust))?;
+        Some(cached.proof.application.client_id.clone())
     }
 }

@@ -75,15 +75,11 @@ impl BodyMemory {
 /// Whose a connection is: the application that has authenticated on it first, or else one that has registered its certificate.
 fn holder(context: &Context) -> Holder {
     let connection = &context.connection;
-    let registered = || {
-        let certificate = connection.identity.as_ref()?.certificate.as_ref().ok()?;
-        let mut candidates = context.site.trust.registry.candidates(certificate);
-        candidates.next().map(|application| &application.client_id)
-    };
+    let registered = || connection.identity.as_ref()?.candidate(&context.site.trust);
     connection
         .application()
-        .or_else(registered)
         .cloned()
+        .or_else(registered)
         .map_or_else(|| Holder::Network(Network::of(connection.address.ip)), Holder::Application)
 }
 

@@ -26,8 +26,8 @@ pub struct ClientIdentity {
     proof: ProofSlot,
     headers: RefCell<Option<Encoded>>,
     log_fields: OnceCell<Fragment>,
-    /// The last result of [`ClientIdentity::is_candidate`], and the registry that it depends on.
-    candidate: Cell<Option<(RegistryVersion, bool)>>,
+    /// The first application that has registered the certificate, and the registry that this depends on.
+    candidate: RefCell<Option<(RegistryVersion, Option<ClientId>)>>,
     /// Whether the worker's [`IdentityCache`](super::IdentityCache) contains it.
     pub(super) is_cached: Cell<bool>,
 }
@@ -63,7 +63,7 @@ impl ClientIdentity {
             proof: ProofSlot::default(),
             headers: RefCell::default(),
             log_fields: OnceCell::new(),
-            candidate: Cell::default(),
+            candidate: RefCell::default(),
             is_cached: Cell::default(),
         }
     }
@@ -89,23 +89,29 @@ impl ClientIdentity {
         self.proof.is_set()
     }
 
-    /// Whether an application has registered the certificate's thumbprint, subject or one of its SANs. Otherwise the client
-    /// is a stranger.
+    /// Whether an application has registered the certificate's thumbprint, key, subject or one of its SANs. Otherwise the client is a
+    /// stranger.
     pub fn is_candidate(&self, trust: &Trust) -> bool {
-        if self.proof.is_registered(trust) {
-            return true;
+        self.candidate(trust).is_some()
+    }
+
+    /// The application that has authenticated with the certificate, while it is registered, or else the first that has registered it.
+    pub(super) fn candidate(&self, trust: &Trust) -> Option<ClientId> {
+        if let Some(client_id) = self.proof.registered(trust) {
+            return Some(client_id);
         }
         let version = trust.registry.version();
-        if let Some((of, is_candidate)) = self.candidate.get()
-            && of == version
+        let mut slot = self.candidate.borrow_mut();
+        if let Some((of, candidate)) = &*slot
+            && *of == version
         {
-            return is_candidate;
+            return candidate.clone();
         }
-        let certificate = self.certificate.as_ref();
-        let is_candidate =
-            certificate.is_ok_and(|certificate| trust.registry.candidates(certificate).next().is_some());
-        self.candidate.set(Some((version, is_candidate)));
-        is_candidate
+        let certificate = self.certificate.as_ref().ok();
+        let first = certificate.and_then(|certificate| trust.registry.candidates(certificate).next());
+        let candidate = first.map(|application| application.client_id.clone());
+        *slot = Some((version, candidate.clone()));
+        candidate
     }
 
     /// The certificate's fields in the access log; `None` if it cannot be parsed.

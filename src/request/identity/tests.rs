@@ -144,3 +144,18 @@ fn a_new_application_turns_a_stranger_into_a_candidate() {
     trust.registry.apply(by_name("payments", "a")).unwrap();
     assert!(identity.is_candidate(&trust));
 }
+
+#[test]
+fn the_application_that_has_authenticated_is_the_candidate() {
+    let ca = Ca::new("Client CA");
+    let identity = issued(&ca);
+    let thumbprint = identity.certificate.as_ref().unwrap().thumbprint();
+    let changes = vec![by_name("payments", "a"), by_thumbprint("reports", thumbprint)];
+    let mut trust = trusting(trust(&[&ca]), changes);
+    let candidate = |trust: &Trust| identity.candidate(trust).unwrap();
+    assert_eq!(candidate(&trust).as_str(), "reports");
+    authenticate(&identity, &trust, "payments").unwrap();
+    assert_eq!(candidate(&trust).as_str(), "payments");
+    trust.registry.apply(Change::Remove(ClientId::new("payments"))).unwrap();
+    assert_eq!(candidate(&trust).as_str(), "reports");
+}
