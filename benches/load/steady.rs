@@ -3,8 +3,8 @@
 //! On a virtual machine a sleeping core takes as long to wake as a whole request, and another process occupies a core for longer
 //! than that. So, as `cyclictest` of rt-tests does, the load sets `/dev/cpu_dma_latency` to zero
 //! (Linux, Documentation/power/pm_qos_interface.rst) and runs contender, clients and upstream with real-time priority (sched(7),
-//! `SCHED_RR`). The kernel stops real-time processes for 50 ms per second: one that is busy all the time has a high ordinary priority
-//! instead.
+//! `SCHED_RR`). The kernel stops real-time processes for 50 ms per second: a contender that is busy all the time has a high ordinary
+//! priority instead.
 
 use std::{
     fs::{File, OpenOptions},
@@ -37,6 +37,7 @@ enum Priority {
 pub struct Steady {
     awake: Option<File>,
     own: Prior,
+    contenders: Priority,
 }
 
 /// The turn of a contender, which has a high priority until this is dropped.
@@ -50,11 +51,15 @@ pub struct Turn {
 impl Steady {
     /// Steadies this process: clients and upstream.
     pub fn new() -> Self {
-        Self { awake: awake(), own: Prior::new(vec![std::process::id()], Priority::RealTime) }
+        Self {
+            awake: awake(),
+            own: Prior::new(vec![std::process::id()], Priority::RealTime),
+            contenders: Priority::RealTime,
+        }
     }
 
-    /// For contenders that are busy all the time on this core, the last one. A client that woke up there would wait for a time slice: clients
-    /// and upstream stay on the other cores, if there are some.
+    /// For contenders that are busy all the time on this core, the last one. All of this process, attackers included, stays on the other
+    /// cores, if there are some: each thread that woke up on the contender's would wait for a time slice, or have the contender wait.
     pub fn for_busy(core: usize) -> Self {
         let mut others = CpuSet::new();
         (0..core).for_each(|other| others.set(other));
@@ -63,12 +68,12 @@ impl Steady {
                 let _ = sched_setaffinity(Some(thread), &others);
             }
         }
-        Self { awake: awake(), own: Prior::new(vec![std::process::id()], Priority::Nice) }
+        Self { contenders: Priority::Nice, ..Self::new() }
     }
 
     /// Steadies a contender. The background work of the others waits meanwhile.
     pub fn turn(&self, contender: Tree) -> Turn {
-        let contender = Prior::new(contender.processes(), self.own.priority);
+        let contender = Prior::new(contender.processes(), self.contenders);
         let caveat = match (self.awake.is_some(), self.own.is_all && contender.is_all) {
             (true, true) => None,
             (false, true) => Some("cores may sleep: cannot open /dev/cpu_dma_latency"),
@@ -81,13 +86,9 @@ impl Steady {
     }
 }
 
-/// Lets this thread run only while nothing that is measured could, on any core: attackers have machines of their own, and their work is not
-/// the contender's (`SCHED_IDLE`, sched(7)).
+/// Lets this thread run only while nothing that is measured could: attackers have machines of their own, and their work is not the
+/// contender's (`SCHED_IDLE`, sched(7)). Of the threads on its cores only real-time ones are sure to interrupt it before the next tick.
 pub fn yield_to_others() {
-    // The kernel takes of them those that this process may use.
-    let mut all = CpuSet::new();
-    (0..CpuSet::MAX_CPU).for_each(|core| all.set(core));
-    let _ = sched_setaffinity(None, &all);
     if let Some(thread) = std::fs::read_link("/proc/thread-self").ok().as_deref().and_then(Path::file_name) {
         let _ = Command::new("chrt").args(["-i", "-p", "0"]).arg(thread).output();
     }
