@@ -12,8 +12,9 @@ mod renew;
 mod schedule;
 mod state;
 
-use std::{sync::Arc, thread::JoinHandle};
+use std::{fmt, sync::Arc, thread::JoinHandle};
 
+use serde::Serialize;
 use tokio::sync::watch;
 
 use self::{
@@ -96,26 +97,50 @@ impl Renewer {
     }
 }
 
-/// What the edge would do about each domain whose certificate is ordered: a line for the operator.
-pub fn outlook(settings: &Settings, now: Timestamp) -> impl Iterator<Item = String> {
-    let plan = Plan::of(settings);
-    let directory = settings.acme.as_ref().map(|acme| acme.directory.value.to_string()).unwrap_or_default();
-    plan.into_iter().flat_map(|plan| plan.domains).map(move |Domain { name, file }| {
-        let order = format!("`run` orders one from {directory}");
-        match acme_validity(&file, &name, now) {
-            AcmeFile::Valid(validity) => {
-                let due = schedule::due(&name, validity);
-                format!(
-                    "acme    {name}: its certificate expires on {}, and is renewed from {due} on\n",
-                    validity.not_after
-                )
-            }
-            AcmeFile::Missing => {
-                format!("acme    {name}: no certificate in {}: {order}\n", file.value.display())
-            }
-            AcmeFile::Invalid(why) => format!("acme    {name}: {why}: {order}\n"),
+/// What the edge would do about a domain whose certificate is ordered.
+#[derive(Debug, Serialize)]
+pub struct Outlook {
+    domain: String,
+    /// The end of the validity of the present certificate; `None` if there is none that can be used.
+    not_after: Option<Timestamp>,
+    /// When the next one is ordered.
+    renewed_at: Option<Timestamp>,
+    /// Why one is ordered at the start, and where.
+    order: Option<String>,
+}
+
+impl Outlook {
+    /// What it would do about each such domain.
+    pub fn of(settings: &Settings, now: Timestamp) -> impl Iterator<Item = Self> {
+        let plan = Plan::of(settings);
+        let directory = settings.acme.as_ref().map(|acme| acme.directory.value.to_string());
+        let directory = directory.unwrap_or_default();
+        plan.into_iter().flat_map(|plan| plan.domains).map(move |Domain { name, file }| {
+            let ordered = |why| (None, None, Some(format!("{why}: `run` orders one from {directory}")));
+            let (not_after, renewed_at, order) = match acme_validity(&file, &name, now) {
+                AcmeFile::Valid(validity) => {
+                    (Some(validity.not_after), Some(schedule::due(&name, validity)), None)
+                }
+                AcmeFile::Missing => ordered(format!("no certificate in {}", file.value.display())),
+                AcmeFile::Invalid(why) => ordered(why),
+            };
+            Self { domain: name.to_string(), not_after, renewed_at, order }
+        })
+    }
+}
+
+/// A line for the operator.
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "acme    {}: ", self.domain)?;
+        if let Some(order) = &self.order {
+            f.write_str(order)?;
         }
-    })
+        if let (Some(not_after), Some(due)) = (self.not_after, self.renewed_at) {
+            write!(f, "its certificate expires on {not_after}, and is renewed from {due} on")?;
+        }
+        f.write_str("\n")
+    }
 }
 
 impl Drop for Renewer {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use self::probe::Probed;
 use super::{print, resolve::unresolved};
 use crate::{
-    acme,
+    acme::Outlook,
     clock::Clock,
     config::{Input, Severity, to_json},
     load::{build, check_backlog, check_memory, check_open_files, public_authorities},
@@ -41,9 +41,9 @@ pub(super) struct Options {
 /// there is one at all; else 0.
 pub(super) fn check(config: &Input, options: &Options) -> ExitCode {
     let mut built = build(config, None, &Clock::System);
-    let (mut probed, mut outlook) = (Vec::new(), Vec::new());
+    let (mut probed, mut outlook) = (Vec::new(), Vec::<Outlook>::new());
     if let Some((settings, site)) = &built.site {
-        outlook = acme::outlook(settings, Clock::System.now()).collect();
+        outlook = Outlook::of(settings, Clock::System.now()).collect();
         built.problems.extend(public_authorities(settings));
         built.problems.extend(check_open_files(settings));
         if options.probe {
@@ -57,7 +57,9 @@ pub(super) fn check(config: &Input, options: &Options) -> ExitCode {
         }
     }
     let members: Vec<_> = probed.iter().map(Probed::to_json).collect();
-    let results = outlook.into_iter().chain(probed.iter().map(Probed::line)).collect::<String>();
+    let orders = serde_json::json!(outlook);
+    let lines = outlook.iter().map(Outlook::to_string).chain(probed.iter().map(Probed::line));
+    let results = lines.collect::<String>();
     built.problems.extend(probed.into_iter().filter_map(|probed| probed.failure));
     let is_failure = |severity| options.strict || severity == Severity::Error;
     let failed = built.problems.iter().any(|problem| is_failure(problem.severity));
@@ -65,6 +67,7 @@ pub(super) fn check(config: &Input, options: &Options) -> ExitCode {
     match options.format {
         Format::Json => {
             let mut document = to_json(&built.problems);
+            document.insert("acme".to_owned(), orders);
             document.insert("probes".to_owned(), members.into());
             print::result(format_args!("{:#}\n", Value::Object(document)), code)
         }

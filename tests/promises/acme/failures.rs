@@ -1,7 +1,7 @@
 //! What happens without a certificate, and if another one cannot be ordered.
 
 use rustls::pki_types::CertificateDer;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::format_description::well_known::Rfc3339;
 
@@ -302,6 +302,11 @@ async fn check_says_what_would_be_ordered_from_whom() {
         file.display()
     );
     assert!(code == Some(0) && text.contains(&line), "{text}");
+    let found =
+        |arguments: &[&str]| serde_json::from_str::<Value>(&said(arguments).1).unwrap()["acme"].take();
+    let order = format!("no certificate in {}: `run` orders one from {directory}", file.display());
+    let expected = json!([{ "domain": DOMAIN, "not_after": null, "renewed_at": null, "order": order }]);
+    assert_eq!(found(&["--format", "json"]), expected);
     assert!(ca.received().is_empty());
     let (code, text) = tokio::task::block_in_place(|| said(&["--probe"]));
     assert!(
@@ -315,4 +320,9 @@ async fn check_says_what_would_be_ordered_from_whom() {
         code == Some(0) && text.contains(&format!("acme    {DOMAIN}: its certificate expires on ")),
         "{text}"
     );
+    let found = found(&["--format", "json"]);
+    let [not_after, renewed_at] =
+        ["not_after", "renewed_at"].map(|key| found[0][key].as_str().unwrap_or_default());
+    let line = format!("its certificate expires on {not_after}, and is renewed from {renewed_at} on");
+    assert!(text.contains(&line) && found[0]["order"].is_null(), "{found:#}, {text}");
 }
