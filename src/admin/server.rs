@@ -10,6 +10,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{Paths, State, serve::serve};
+use crate::confine::confine_thread;
 
 /// Serves an address on its own thread, so that it responds even if all workers are busy.
 #[derive(Debug)]
@@ -31,6 +32,9 @@ impl Server {
         let name = if paths == Paths::Health { "health" } else { "admin" };
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            if let Err(error) = confine_thread() {
+                tracing::warn!(%error, "the {name} thread is not confined");
+            }
             runtime.block_on(async {
                 tokio::select! {
                     result = serve(listener, paths, state) => {

@@ -24,13 +24,18 @@ async fn threads_that_serve_peers_are_confined_and_no_others() {
     }
     let upstream = Upstream::start().await;
     let traces = "[traces]\nendpoint = \"http://127.0.0.1:1\"";
-    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).extra(traces));
+    let builder = EdgeBuilder::new(upstream.url()).listen("health = \"127.0.0.1:0\"").extra(traces);
+    let (edge, client) = with_client(builder);
     assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
     let threads = threads(edge.id());
     let workers = threads.iter().filter(|(name, _)| name.starts_with("worker-")).count();
-    assert!(workers > 0 && threads.len() > workers + 1, "{threads:?}");
-    assert!(threads.iter().any(|(name, _)| name == "traces"), "{threads:?}");
+    assert!(workers > 0 && threads.len() > workers + 3, "{threads:?}");
+    let others = ["admin", "health", "traces"];
+    for other in others {
+        assert!(threads.iter().any(|(name, _)| name == other), "{other}: {threads:?}");
+    }
     for (name, is_confined) in &threads {
-        assert_eq!(*is_confined, name.starts_with("worker-") || name == "traces", "{threads:?}");
+        let serves_peers = name.starts_with("worker-") || others.contains(&name.as_str());
+        assert_eq!(*is_confined, serves_peers, "{name}: {threads:?}");
     }
 }
