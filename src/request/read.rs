@@ -17,7 +17,7 @@ use super::{
     access_token::{has_form_body, has_token},
 };
 use crate::{
-    access_token::{RequestFault, TokenRefusal},
+    access_token::{Bound, RequestFault, TokenRefusal},
     authenticate::{Denial, client_id},
     clock::Clock,
     forward::{BodyFault, IncomingBody, RequestBody, ResponseBody, Share},
@@ -111,7 +111,7 @@ async fn read_with_token(
     Routed { mut context, body, route }: Routed,
     rule: TokenRule,
 ) -> Result<Received, Refusal> {
-    let Limits { body_bytes, body_timeout, client_id_body_bytes, .. } = context.site.limits;
+    let Limits { body_bytes, body_timeout, .. } = context.site.limits;
     let is_form = has_form_body(&context.head.headers);
     let verdict = parts.tokens.verify(&context, rule).await;
     if !is_form {
@@ -124,26 +124,43 @@ async fn read_with_token(
         return Ok(Received { context, body, route });
     }
     let mut share = parts.bodies.for_client(&context);
-    if matches!(verdict, Ok(_) | Err(TokenRefusal::Missing)) {
-        // Otherwise the upstream might find a token where the edge does not.
-        check_body_headers(&context.head.headers).map_err(Refusal::Parameter)?;
-    }
-    let form = match &verdict {
-        Ok(_) => {
-            check_announced_length(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
-            RequestBody::collect(body, client_id_body_bytes, body_timeout, &mut share).await?
-        }
-        Err(TokenRefusal::Missing) => {
-            let form = read_stranger_body(&parts.stranger_bodies, &context, body, &mut share).await;
-            form.unwrap_or_default()
-        }
-        Err(_) => Bytes::new(),
+    let form = read_form(parts, &context, body, &verdict, &mut share).await;
+    // Also where an upstream might find one that the edge cannot see.
+    let may_have_second = match &form {
+        Ok(form) => has_token(form),
+        Err(refusal) => matches!(refusal, Refusal::Parameter(_)),
     };
-    let verdict = if has_token(&form) { Err(TokenRefusal::Request(RequestFault::InBody)) } else { verdict };
+    let verdict = if may_have_second { Err(TokenRefusal::Request(RequestFault::InBody)) } else { verdict };
     parts.tokens.count(&verdict);
+    let form = form?;
     context.token = Some(verdict.map_err(Refusal::Token)?);
     let route = refresh_token_route(&mut context, current, route, rule)?;
     Ok(Received { context, body: RequestBody::with_share(form, share), route })
+}
+
+/// Reads a form that may contain a token beside the one of the head, whose verdict is given. Empty if that is refused anyway.
+async fn read_form(
+    parts: &WorkerParts,
+    context: &Context,
+    body: IncomingBody,
+    verdict: &Result<Bound, TokenRefusal>,
+    share: &mut Share,
+) -> Result<Bytes, Refusal> {
+    let Limits { body_timeout, client_id_body_bytes, .. } = context.site.limits;
+    if matches!(verdict, Ok(_) | Err(TokenRefusal::Missing)) {
+        check_body_headers(&context.head.headers).map_err(Refusal::Parameter)?;
+    }
+    match verdict {
+        Ok(_) => {
+            check_announced_length(context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
+            Ok(RequestBody::collect(body, client_id_body_bytes, body_timeout, share).await?)
+        }
+        Err(TokenRefusal::Missing) => {
+            let form = read_stranger_body(&parts.stranger_bodies, context, body, share).await;
+            Ok(form.unwrap_or_default())
+        }
+        Err(_) => Ok(Bytes::new()),
+    }
 }
 
 /// Switches to the current site, if it has changed while the issuer was asked or the body was read. The verdict holds only if the route
