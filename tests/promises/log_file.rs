@@ -1,6 +1,11 @@
 //! The log in a file: reopened on SIGUSR1, and what happens if it cannot be opened. Sampling. Ids of trusted proxies.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use http::Request;
 use http_body_util::Full;
@@ -94,6 +99,32 @@ fn an_unusable_log_file_is_an_error_with_its_place() {
     for part in ["edge.toml:2:", "log.file", "missing/edge.log: No such file", "LogsDirectory=mtls-edge"] {
         assert!(error.contains(part), "{part}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_log_in_a_file_alone_is_nowhere_else() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (config, file) = (folder.path().join("edge/edge.toml"), folder.path().join("edge.log"));
+    assert!(program().arg("init").arg(folder.path().join("edge")).output().unwrap().status.success());
+    let text = fs::read_to_string(&config).unwrap();
+    let lines = text.lines().map(|line| match line.split(" =").next().unwrap() {
+        "https" => "https = [\"127.0.0.1:0\"]".to_owned(),
+        "admin" => "admin = \"127.0.0.1:0\"".to_owned(),
+        "[log]" => "[log]\nformat = \"json\"\nfile = \"../edge.log\"\nto = \"file\"".to_owned(),
+        _ => line.to_owned(),
+    });
+    fs::write(&config, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let mut running = program();
+    running.args(["run", "--config"]).arg(&config).stdin(Stdio::null());
+    let running = running.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let unless_it_ends = Ended(running.id().to_string());
+    wait_for(&file, "HTTPS listener ready").await;
+    assert!(Command::new("kill").arg(&unless_it_ends.0).status().unwrap().success());
+    let output = running.wait_with_output().unwrap();
+    std::mem::forget(unless_it_ends);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!((&output.stdout[..], &output.stderr[..]), (&b""[..], &b""[..]));
+    assert!(self::lines(&file).iter().any(|line| line["message"] == "drained"));
 }
 
 #[tokio::test]
