@@ -85,7 +85,7 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 : >"$root/dev/console"
 mkdir "$root/package-test"
-cp "$work"/[12].{deb,rpm} "$work/installed" "$work/block.sh" "$work/token-endpoint.py" "$work/operate.md" "$root/package-test/"
+cp "$work"/[12].deb "$work"/[12].rpm "$work/installed" "$work/block.sh" "$work/token-endpoint.py" "$work/operate.md" "$root/package-test/"
 ip link set lo up
 cd "$root"
 mkdir old
