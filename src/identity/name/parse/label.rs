@@ -24,6 +24,8 @@ pub(super) fn split(text: &str) -> Option<(&str, &str)> {
     }
     let delimiter = bare.get(end..)?;
     let rest = match (bare.len() == text.len(), delimiter.chars().next()?) {
+        // `owner=` is an attribute (RFC 4519 section 2.22).
+        (true, '=') if word.trim().eq_ignore_ascii_case("owner") => return None,
         (true, '=' | ':') | (false, ']') => delimiter.get(1..)?,
         _ => return None,
     };

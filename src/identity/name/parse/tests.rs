@@ -172,6 +172,15 @@ fn a_label_is_reported_with_the_name_after_it() {
 }
 
 #[test]
+fn an_owner_is_an_attribute_or_keytools_label() {
+    for text in ["owner=", "owner=a", "owner=a,O=b", "2.5.4.32=a"] {
+        assert!(ok(text).to_rfc4514().starts_with("owner="), "{text}");
+        ok(&ok(text).to_openssl());
+    }
+    assert!(matches!(error("Owner: CN=a"), ParseNameError::Label { .. }));
+}
+
+#[test]
 fn a_regular_expression_is_reported() {
     for text in ["^CN=a$", "CN=(.*?)(?:$)", "(.*?)(?:$)", "^.*CN=a.*$", "CN=[^,]+"] {
         let message = error(text).to_string();
