@@ -120,7 +120,9 @@ impl Kind {
                 "run: openssl pkcs7 -inform DER -in {file} -print_certs -out {new}"
             }
             (Wanted::Certificate, Self::Pkcs7) => "run: openssl pkcs7 -in {file} -print_certs -out {new}",
-            (Wanted::Certificate, Self::Pkcs12) => "run: openssl pkcs12 -in {file} -nokeys -out {new}",
+            (Wanted::Certificate, Self::Pkcs12) => {
+                "run: openssl pkcs12 -in {file} -nokeys -out {file}.pem, and name that file"
+            }
             (Wanted::Certificate, Self::Crl) => {
                 "move CRLs to a separate file under [trust] crls: openssl crl -in {file} -out {new}"
             }
@@ -156,7 +158,9 @@ impl Kind {
             (Wanted::Crl, _) => "keep only CRLs in the file: openssl crl -in {file} -out {new}",
             (Wanted::Key, Self::EncryptedKey) => "remove the password: openssl pkey -in {file} -out {new}",
             (Wanted::Key, Self::Key(_)) if is_der => "run: openssl pkey -inform DER -in {file} -out {new}",
-            (Wanted::Key, Self::Pkcs12) => "run: openssl pkcs12 -in {file} -nocerts -noenc -out {new}",
+            (Wanted::Key, Self::Pkcs12) => {
+                "run: openssl pkcs12 -in {file} -nocerts -noenc -out {file}.key, and name that file"
+            }
             (Wanted::Key, Self::OpensshKey) => "run on a copy: ssh-keygen -p -N '' -m PKCS8 -f {file}",
             (Wanted::Key, Self::DsaKey) => {
                 "TLS no longer supports DSA: generate an ECDSA key, and request a certificate for it"
