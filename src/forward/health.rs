@@ -28,6 +28,8 @@ pub enum Avoided {
     Unreachable,
     /// Too many responses in succession failed.
     Ejected,
+    /// The same, and the upstream has no other origin: requests still go to it.
+    Failing,
     /// Its health check fails.
     CheckFailing,
 }
@@ -39,6 +41,7 @@ impl Avoided {
         match self {
             Self::Unreachable => "unreachable",
             Self::Ejected => "ejected",
+            Self::Failing => "failing",
             Self::CheckFailing => "check_failing",
         }
     }
@@ -61,7 +64,7 @@ impl UpstreamHealth {
     }
 
     /// Records that a request was sent to an origin, and that it gave no usable response. After `eject_after` in succession requests avoid it, unless
-    /// half of the origins are avoided already: the others might not carry the load.
+    /// half of the origins are avoided already: the others might not carry the load. A lone origin is only reported.
     pub(super) fn record_failure(&self, origin: &OriginHealth, eject_after: u32, why: &str) {
         let failures = origin.failures.fetch_add(1, Relaxed).saturating_add(1);
         let is_probe = origin.avoided_until.load(Relaxed) != 0;
@@ -69,8 +72,9 @@ impl UpstreamHealth {
             return;
         }
         let avoided = self.0.iter().filter(|other| other.is_avoided()).count();
-        if is_probe || (avoided + 1) * 2 <= self.0.len() {
-            origin.avoid(Avoided::Ejected, why, Instant::now());
+        if origin.is_alone || is_probe || (avoided + 1) * 2 <= self.0.len() {
+            let reason = if origin.is_alone { Avoided::Failing } else { Avoided::Ejected };
+            origin.avoid(reason, why, Instant::now());
         }
     }
 }
@@ -207,7 +211,7 @@ impl OriginHealth {
         }
         let patience = match self.episode().reason {
             Avoided::Unreachable => limits.connect_timeout,
-            Avoided::Ejected | Avoided::CheckFailing => limits.connect_timeout + limits.response_timeout,
+            _ => limits.connect_timeout + limits.response_timeout,
         };
         let next = self.millis(now + patience + SHORTEST);
         self.avoided_until.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
@@ -255,6 +259,7 @@ impl OriginHealth {
         let message = match reason {
             Avoided::Unreachable => "origin unreachable",
             Avoided::Ejected => "origin ejected",
+            Avoided::Failing => "origin failing",
             Avoided::CheckFailing => "origin failed its health checks",
         };
         // Requests to the only origin have nowhere else to go.

@@ -95,9 +95,7 @@ impl Pool {
                     }
                 };
                 let attempt = self.attempt(origin, sender, (request, field), in_flight).await;
-                if self.is_balanced() {
-                    self.record(origin, &attempt);
-                }
+                self.record(origin, &attempt);
                 match attempt? {
                     Attempt::Response(response) => return Ok(response),
                     Attempt::Retryable(reason) => {

@@ -153,6 +153,18 @@ async fn an_only_origin_and_errors_of_applications_eject_nobody() {
         assert_eq!(Client::with(&edge, &client).token("billing").await.status, 502);
     }
     assert_eq!((alone.seen(), admin::metric(&edge, &alone.metric("ejections_total")).await), (5, 0));
+    let line = edge.wait_for_log("\"origin failing\"");
+    assert!(line.contains(&alone.scripted.url()) && line.contains("\"error\":\"502\""), "{line}");
+    assert_eq!(admin::metric(&edge, &alone.metric("origin_failing")).await, 1);
+    let status = admin::status(&edge, "").await;
+    let shown = &status["upstreams"][0]["origins"][0];
+    assert_eq!((&shown["state"], &shown["reason"]), (&"failing".into(), &"failing".into()), "{status}");
+    let problem = &status["health"]["problems"][0];
+    assert_eq!((&problem["code"], &problem["level"]), (&"upstream_down".into(), &"degraded".into()));
+    alone.status.store(200, SeqCst);
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    assert_eq!(admin::metric(&edge, &alone.metric("origin_failing")).await, 0);
+    assert_eq!(admin::status(&edge, "").await["health"]["problems"], serde_json::json!([]));
 
     let (one, other) = (Origin::start().await, Origin::start().await);
     for status in [400, 401, 429, 500] {
