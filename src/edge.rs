@@ -35,7 +35,7 @@ use crate::{
     },
 };
 
-/// How often the edge checks that its threads still run, and whether a credential expires soon.
+/// How often the edge checks that its threads still run, and what expires.
 const CHECK: Duration = Duration::from_secs(1);
 
 /// How often the edge reads how much memory is in use: less than fills the last tenth of a small group.
@@ -85,7 +85,7 @@ pub struct Edge {
     state: Arc<admin::State>,
     memory: Memory,
     reloader: Reloader,
-    warnings: expiry::Warnings,
+    expiry: expiry::Watch,
     upkeep: Upkeep,
     exporter: otlp::Exporter,
     /// Answers the process that this one replaced, until that has ended.
@@ -127,8 +127,8 @@ impl Edge {
         state.succeeded + state.failed
     }
 
-    /// Waits until a thread that the edge needs has ended by itself. Usually that never happens. Until then it logs which credentials expire
-    /// soon, and observes the memory in use.
+    /// Waits until a thread that the edge needs has ended by itself. Usually that never happens. Until then it logs what expires, and
+    /// observes the memory in use.
     pub async fn failure(&self) -> EdgeError {
         let (mut check, mut memory) = (tokio::time::interval(CHECK), tokio::time::interval(MEMORY));
         loop {
@@ -139,7 +139,7 @@ impl Edge {
                 }
                 _ = check.tick() => {}
             }
-            self.warnings.check();
+            self.expiry.check();
             if !self.workers.are_running() {
                 return EdgeError::WorkerEnded;
             }

@@ -1,4 +1,7 @@
-//! Warnings before a credential expires: 30, 14, 7 and 1 days before, so that its application is given a successor in time.
+//! Log lines before and when something expires: certificates of the edge, client CAs, CRLs, and the credentials of applications.
+
+mod ending;
+mod line;
 
 use std::{
     collections::HashMap,
@@ -7,31 +10,28 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::ending::{Ending, endings};
+pub use self::line::credential_help;
 use crate::{
     clock::{Clock, Timestamp},
     site::{Generation, SiteHandle},
-    trust::{Application, CredentialView, Registry, Role},
 };
 
 #[cfg(test)]
 mod tests;
 
-/// How long before the expiry of a credential a warning is logged, each once.
-const THRESHOLDS: [Duration; 4] = [days(30), days(14), days(7), days(1)];
 /// The most lines per check.
 const LINES: usize = 100;
-/// The longest time between two readings of all credentials: some expiries become known when a certificate is used.
+/// The longest time between two readings of everything: some ends become known when a certificate is used.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// Reading all credentials after changes may take this part of the time.
+/// Reading everything after changes may take this part of the time.
 const SHARE: u32 = 100;
+/// How long what was logged is remembered after the end: the clock may be set back.
+const REMEMBERED: Duration = Duration::from_secs(86_400);
 
-const fn days(days: u64) -> Duration {
-    Duration::from_secs(days * 86_400)
-}
-
-/// Logs each warning when it is due.
+/// Logs each line when it is due.
 #[derive(Debug)]
-pub struct Warnings {
+pub struct Watch {
     site: SiteHandle,
     clock: Clock,
     state: Mutex<State>,
@@ -41,21 +41,21 @@ pub struct Warnings {
 struct State {
     /// What was logged.
     logged: Logged,
-    /// The site whose credentials were read last, when, and how long that took.
+    /// The site that was read last, when, and how long that took.
     read: Option<(Generation, Timestamp, Instant, Duration)>,
-    /// When the next warning is due.
+    /// When the next line is due.
     next: Timestamp,
 }
 
-impl Warnings {
-    /// For the credentials of the site that is active at each check.
+impl Watch {
+    /// For the site that is active at each check.
     #[must_use]
     pub fn of(site: SiteHandle, clock: Clock) -> Self {
-        let state = State { logged: Logged::default(), read: None, next: Timestamp::MIN };
+        let state = State { logged: Logged::since(clock.now()), read: None, next: Timestamp::MIN };
         Self { site, clock, state: Mutex::new(state) }
     }
 
-    /// Logs the warnings that are due. Cheap unless one is due or the site has changed, so that it can be called every second.
+    /// Logs the lines that are due. Cheap unless one is due or the site has changed, so that it can be called every second.
     pub fn check(&self) {
         let (site, now) = (self.site.load(), self.clock.now());
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,13 +63,15 @@ impl Warnings {
             return;
         }
         let begin = Instant::now();
-        let (due, next) = state.logged.due(&site.trust.registry, now);
+        let (due, next) = state.logged.due(endings(&site, now), now);
         state.next = if due.len() > LINES { now } else { next.min(now + LONGEST) };
-        for warning in due.iter().take(LINES) {
-            warning.log(now);
-            state.logged.insert(warning);
+        for due in due.iter().take(LINES) {
+            due.ending.log(now);
+            state.logged.insert(due);
         }
-        state.logged.forget_expired(now);
+        if due.len() <= LINES {
+            state.logged.complete(now);
+        }
         state.read = Some((site.generation, now, Instant::now(), begin.elapsed()));
     }
 }
@@ -84,89 +86,62 @@ impl State {
     }
 }
 
-/// A warning that is due.
+/// A line that is due.
 #[derive(Debug)]
-struct Warning<'a> {
-    application: &'a Application,
-    role: Role,
-    credential: CredentialView<'a>,
-    end: Timestamp,
-    /// The number of thresholds that have passed.
+struct Due<'a> {
+    ending: Ending<'a>,
+    /// The number of its stages that have passed.
     passed: usize,
     key: u64,
 }
 
-impl Warning<'_> {
-    fn log(&self, now: Timestamp) {
-        let Self { application, role, credential, end, .. } = self;
-        let ends_by = if credential.expires_at == Some(*end) { "expires_at" } else { "certificate" };
-        let table = format!("application.{}", role.key());
-        tracing::warn!(
-            client_id = application.client_id.as_str(),
-            credential = credential.name,
-            table,
-            expires = %end,
-            days_left = end.days_since(now),
-            ends_by,
-            help = self.help(&table),
-            "credential expires soon"
-        );
-    }
-
-    /// What the operator should do.
-    fn help(&self, table: &str) -> String {
-        let lasts = |other: &CredentialView<'_>| other.registered_end().is_none_or(|end| end > self.end);
-        let mut others =
-            self.application.registrations().filter(|(role, _)| *role == self.role).map(|(_, other)| other);
-        match others.find(|other| other.name != self.credential.name && lasts(other)) {
-            Some(other) => {
-                format!("let the application switch to {:?}, and then remove this one", other.name)
-            }
-            None => format!(
-                "register the successor as a second [[{table}]], let the application switch to it, and then remove this one"
-            ),
-        }
-    }
-}
-
-/// The warnings that were logged.
-#[derive(Debug, Default)]
+/// The lines that were logged.
+#[derive(Debug)]
 struct Logged {
     hasher: RandomState,
-    /// The end of each credential, and the number of thresholds that were reported, by a hash of the credential.
-    credentials: HashMap<u64, (Timestamp, usize)>,
+    /// The end of each thing, and the number of its stages that were reported, by a hash of the thing.
+    reported: HashMap<u64, (Timestamp, usize)>,
+    /// Until then every end was reported: by a line, or by the messages of the load that found it expired.
+    complete_until: Timestamp,
 }
 
 impl Logged {
-    /// The warnings that are due, the soonest expiry first, and when the next one will be.
-    fn due<'a>(&self, registry: &'a Registry, now: Timestamp) -> (Vec<Warning<'a>>, Timestamp) {
+    /// Nothing was logged. The load before this time has reported what was expired.
+    fn since(loaded: Timestamp) -> Self {
+        Self { hasher: RandomState::default(), reported: HashMap::new(), complete_until: loaded }
+    }
+
+    /// The lines that are due, the soonest end first, and when the next one will be.
+    fn due<'a>(
+        &self,
+        endings: impl Iterator<Item = Ending<'a>>,
+        now: Timestamp,
+    ) -> (Vec<Due<'a>>, Timestamp) {
         let (mut due, mut next) = (Vec::new(), Timestamp::MAX);
-        for application in registry.applications() {
-            for (role, credential) in application.registrations() {
-                let Some(end) = credential.registered_end().filter(|end| *end > now) else { continue };
-                let passed = THRESHOLDS.iter().take_while(|before| end - **before <= now).count();
-                if let Some(before) = THRESHOLDS.get(passed) {
-                    next = next.min(end - *before);
-                }
-                if passed == 0 {
-                    continue;
-                }
-                let id = (application.client_id.as_str(), role.key(), credential.name, end);
-                let key = self.hasher.hash_one(id);
-                if self.credentials.get(&key).is_none_or(|(_, reported)| *reported < passed) {
-                    due.push(Warning { application, role, credential, end, passed, key });
-                }
+        for ending in endings.filter(|ending| ending.over_from() > self.complete_until) {
+            let passed = ending.stages().take_while(|stage| *stage <= now).count();
+            if let Some(stage) = ending.stages().nth(passed) {
+                next = next.min(stage);
+            }
+            if passed == 0 {
+                continue;
+            }
+            let key = self.hasher.hash_one(&ending);
+            if self.reported.get(&key).is_none_or(|(_, reported)| *reported < passed) {
+                due.push(Due { ending, passed, key });
             }
         }
-        due.sort_by_key(|warning| warning.end);
+        due.sort_by_key(|due| due.ending.end);
         (due, next)
     }
 
-    fn insert(&mut self, warning: &Warning<'_>) {
-        self.credentials.insert(warning.key, (warning.end, warning.passed));
+    fn insert(&mut self, due: &Due<'_>) {
+        self.reported.insert(due.key, (due.ending.end, due.passed));
     }
 
-    fn forget_expired(&mut self, now: Timestamp) {
-        self.credentials.retain(|_, (end, _)| *end > now);
+    /// Everything that was due at `now` has been logged.
+    fn complete(&mut self, now: Timestamp) {
+        self.complete_until = now;
+        self.reported.retain(|_, (end, _)| *end + REMEMBERED > now);
     }
 }

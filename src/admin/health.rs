@@ -33,7 +33,7 @@ const EXPIRING: (&str, &str) = ("needs another credential: its last one expires"
 pub(super) fn health(state: &State, site: &Site, now: Timestamp) -> Health {
     let mut found = Found { now, problems: Vec::new() };
     found.running(state);
-    found.certificates(site, &state.reloads.orders);
+    found.certificates(site);
     found.orders(site, &state.reloads.orders);
     found.crls(site);
     found.applications(site);
@@ -98,12 +98,12 @@ impl Found {
         }
     }
 
-    fn certificates(&mut self, site: &Site, orders: &Orders) {
+    fn certificates(&mut self, site: &Site) {
         for (name, domain) in &site.domains {
             let Some(certificate) = domain.tls.certificate() else { continue };
             let end = certificate.validity().not_after;
             // One that renews itself may never be valid for so long: it is reported if that fails.
-            if orders.state(name).is_some() && end >= self.now {
+            if domain.renews_itself && end >= self.now {
                 continue;
             }
             let codes = ("certificate_expired", "certificate_expiring");
@@ -141,20 +141,11 @@ impl Found {
         }
     }
 
-    /// Reports the newest CRL of each CA if it is stale; a CA's newest is listed first.
+    /// Reports the newest CRL of each CA if it is stale.
     fn crls(&mut self, site: &Site) {
         let authorities = &site.trust.authorities;
         let now = self.now;
-        let mut seen = Vec::new();
-        for crl in authorities.crls().filter(|crl| !crl.is_future_dated(now)) {
-            let ca = (crl.issuer.clone(), crl.signer);
-            if seen.contains(&ca) {
-                continue;
-            }
-            seen.push(ca);
-            if crl.next_update >= now {
-                continue;
-            }
+        for crl in authorities.crls_in_force(now).into_iter().filter(|crl| crl.next_update < now) {
             let what = format!("the CRL of {:?} is stale", crl.issuer);
             if authorities.policy().stale == StaleCrl::Refuse {
                 let what = format!("{what}: certificates of this CA are refused");

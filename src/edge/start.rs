@@ -128,20 +128,9 @@ impl Prepared {
         workers.serve();
         let operators = operators.into_iter().map(|bound| bound.serve(&state)).collect::<Result<_, _>>()?;
         state.ready.store(true, Ordering::Release);
-        let warnings = expiry::Warnings::of(Arc::clone(&state.site), state.clock.clone());
+        let expiry = expiry::Watch::of(Arc::clone(&state.site), state.clock.clone());
         let predecessor = None;
-        Ok(Edge {
-            https,
-            workers,
-            operators,
-            state,
-            memory,
-            reloader,
-            warnings,
-            upkeep,
-            exporter,
-            predecessor,
-        })
+        Ok(Edge { https, workers, operators, state, memory, reloader, expiry, upkeep, exporter, predecessor })
     }
 }
 

@@ -1,7 +1,10 @@
-use super::*;
+use super::{
+    ending::{Thing, of_application},
+    *,
+};
 use crate::{
     identity::Thumbprint,
-    trust::{ApplicationSpec, AuthMethod, Change, CredentialSpec, Registered},
+    trust::{ApplicationSpec, AuthMethod, Change, CredentialSpec, Registered, Registry},
 };
 
 const DAY: i64 = 86_400;
@@ -24,42 +27,63 @@ fn registry(ends: &[(&str, Option<Timestamp>)]) -> Registry {
     registry
 }
 
-/// Logs what is due: the thresholds that had passed, and when the next is due.
+fn due<'a>(logged: &Logged, registry: &'a Registry, now: Timestamp) -> (Vec<Due<'a>>, Timestamp) {
+    logged.due(registry.applications().flat_map(|application| of_application(application)), now)
+}
+
+/// Logs what is due: the stages that had passed, and when the next is due.
 fn check(logged: &mut Logged, registry: &Registry, now: Timestamp) -> (Vec<usize>, Timestamp) {
-    let (due, next) = logged.due(registry, now);
-    for warning in &due {
-        logged.insert(warning);
+    let (due, next) = due(logged, registry, now);
+    for due in &due {
+        logged.insert(due);
     }
-    (due.iter().map(|warning| warning.passed).collect(), next)
+    logged.complete(now);
+    (due.iter().map(|due| due.passed).collect(), next)
+}
+
+/// Of an edge that started long before the end.
+fn logged() -> Logged {
+    Logged::since(before(1000, 0))
 }
 
 #[test]
-fn each_threshold_is_due_once() {
-    let (mut logged, registry) = (Logged::default(), registry(&[("a", Some(END))]));
+fn each_stage_is_due_once() {
+    let (mut logged, registry) = (logged(), registry(&[("a", Some(END))]));
     assert_eq!(check(&mut logged, &registry, before(40, 0)), (vec![], before(30, 0)));
     assert_eq!(check(&mut logged, &registry, before(30, 1)), (vec![], before(30, 0)));
-    for (passed, days, next) in [(1, 30, 14), (2, 14, 7), (3, 7, 1)] {
+    for (passed, days, next) in [(1, 30, 14), (2, 14, 7), (3, 7, 1), (4, 1, 0)] {
         assert_eq!(check(&mut logged, &registry, before(days, 0)), (vec![passed], before(next, 0)));
         assert_eq!(check(&mut logged, &registry, before(days, -1)), (vec![], before(next, 0)));
     }
-    assert_eq!(check(&mut logged, &registry, before(1, 0)), (vec![4], Timestamp::MAX));
-    assert_eq!(check(&mut logged, &registry, before(0, 1)), (vec![], Timestamp::MAX));
-    assert_eq!(check(&mut logged, &registry, END), (vec![], Timestamp::MAX));
-    logged.forget_expired(END);
-    assert!(logged.credentials.is_empty());
+    assert_eq!(check(&mut logged, &registry, before(0, 1)), (vec![], END));
+    assert_eq!(check(&mut logged, &registry, END), (vec![5], Timestamp::MAX));
+    assert_eq!(check(&mut logged, &registry, END.next()), (vec![], Timestamp::MAX));
+    logged.complete(before(-1, 0));
+    assert!(logged.reported.is_empty());
 }
 
 #[test]
-fn a_start_between_two_thresholds_gives_one_warning() {
+fn a_start_between_two_stages_gives_one_line() {
     let registry = registry(&[("a", Some(END))]);
-    assert_eq!(check(&mut Logged::default(), &registry, before(10, 0)), (vec![2], before(7, 0)));
-    assert_eq!(check(&mut Logged::default(), &registry, before(0, 1)), (vec![4], Timestamp::MAX));
-    assert_eq!(check(&mut Logged::default(), &registry, END), (vec![], Timestamp::MAX));
+    let start = |now: Timestamp| check(&mut Logged::since(now), &registry, now);
+    assert_eq!(start(before(10, 0)), (vec![2], before(7, 0)));
+    assert_eq!(start(before(0, 1)), (vec![4], END));
+    // The load of the configuration has reported it.
+    assert_eq!(start(END), (vec![], Timestamp::MAX));
+}
+
+#[test]
+fn an_end_that_was_not_logged_in_time_is_logged_later() {
+    let (mut logged, registry) = (Logged::since(before(0, 1)), registry(&[("a", Some(END))]));
+    let (late, _) = due(&logged, &registry, before(-2, 0));
+    assert_eq!(late.len(), 1, "too many lines at once");
+    assert_eq!(check(&mut logged, &registry, before(-3, 0)).0, [5]);
+    assert_eq!(check(&mut logged, &registry, before(-4, 0)).0, [0; 0]);
 }
 
 #[test]
 fn another_end_gives_warnings_of_its_own() {
-    let mut logged = Logged::default();
+    let mut logged = logged();
     assert_eq!(check(&mut logged, &registry(&[("a", Some(END))]), before(5, 0)).0, [3]);
     let later = Timestamp::from_unix(END.unix() + 20 * DAY);
     assert_eq!(check(&mut logged, &registry(&[("a", Some(later))]), before(5, 0)).0, [1]);
@@ -68,36 +92,48 @@ fn another_end_gives_warnings_of_its_own() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_repeats_no_warning() {
-    let (mut logged, registry) = (Logged::default(), registry(&[("a", Some(END))]));
+fn a_clock_that_is_set_back_repeats_no_line() {
+    let (mut logged, registry) = (logged(), registry(&[("a", Some(END))]));
     assert_eq!(check(&mut logged, &registry, before(6, 0)).0, [3]);
     assert_eq!(check(&mut logged, &registry, before(20, 0)), (vec![], before(14, 0)));
     assert_eq!(check(&mut logged, &registry, before(14, 0)).0, [0; 0]);
+    assert_eq!(check(&mut logged, &registry, END).0, [5]);
+    for now in [before(0, 60), END, END.next()] {
+        assert_eq!(check(&mut logged, &registry, now).0, [0; 0]);
+    }
 }
 
 #[test]
 fn the_help_names_the_successor_if_there_is_one() {
     let help = |ends: &[(&str, Option<Timestamp>)]| {
         let registry = registry(ends);
-        let logged = Logged::default();
-        let (due, _) = logged.due(&registry, before(5, 0));
-        due[0].help("application.credential")
+        due(&logged(), &registry, before(5, 0)).0[0].ending.help()
     };
     let later = Some(Timestamp::from_unix(END.unix() + DAY));
     for other in [None, later] {
         let help = help(&[("a", Some(END)), ("b", other)]);
         assert_eq!(help, "let the application switch to \"b\", and then remove this one");
     }
-    for ends in [&[("a", Some(END))][..], &[("a", Some(END)), ("b", Some(END))]] {
-        assert!(help(ends).starts_with("register the successor as a second [[application.credential]], "));
-    }
+    assert!(
+        help(&[("a", Some(END))])
+            .starts_with("register the successor as a second [[application.credential]], ")
+    );
+    // A third is refused.
+    let both = help(&[("a", Some(END)), ("b", Some(END))]);
+    assert!(
+        both.starts_with("replace one of the two [[application.credential]] by the successor, "),
+        "{both}"
+    );
 }
 
 #[test]
 fn the_soonest_expiry_comes_first() {
     let registry = registry(&[("a", Some(END)), ("b", Some(before(1, 0)))]);
-    let logged = Logged::default();
-    let (due, _) = logged.due(&registry, before(5, 0));
-    let names: Vec<_> = due.iter().map(|warning| warning.credential.name).collect();
-    assert_eq!(names, ["b", "a"]);
+    let logged = logged();
+    let (due, _) = due(&logged, &registry, before(5, 0));
+    let names = due.iter().map(|due| match due.ending.thing {
+        Thing::Credential { credential, .. } => credential.name,
+        _ => "",
+    });
+    assert_eq!(names.collect::<Vec<_>>(), ["b", "a"]);
 }

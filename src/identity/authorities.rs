@@ -6,7 +6,10 @@ mod hierarchy;
 mod scope;
 mod serials;
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use rustls_pki_types::CertificateDer;
 
@@ -276,6 +279,14 @@ impl Authorities {
         let mut crls: Vec<&Crl> = self.crls.values().flatten().collect();
         crls.sort_by_cached_key(|crl| std::cmp::Reverse(crl.recency()));
         crls.into_iter().map(Crl::facts)
+    }
+
+    /// The CRL of each CA that counts at `now`: its newest one that is not dated in the future. CAs of one name differ in their keys.
+    #[must_use]
+    pub fn crls_in_force(&self, now: Timestamp) -> Vec<CrlFacts> {
+        let mut seen = HashSet::new();
+        let is_first = |crl: &CrlFacts| seen.insert((crl.issuer.clone(), crl.signer));
+        self.crls().filter(|crl| !crl.is_future_dated(now)).filter(is_first).collect()
     }
 
     pub(super) fn cas(&self) -> &[Ca] {

@@ -98,6 +98,7 @@ pub(super) fn build_domain(
         name: settings.name.value.as_str().into(),
         authority,
         tls,
+        renews_itself: settings.acme,
         client_auth: settings.tls.client_auth,
         routes: Routes::new(settings.routes.iter().map(|route| route.spec.clone())),
         target,

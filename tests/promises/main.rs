@@ -53,6 +53,7 @@ mod drain;
 mod early_refusals;
 mod editor_schema;
 mod expires_at;
+mod expiry;
 mod explain;
 mod fapi2;
 mod forwarding;
