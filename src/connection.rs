@@ -21,7 +21,7 @@ mod watched;
 pub(crate) use life::Life;
 pub(crate) use turns::Turns;
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout_at};
@@ -35,11 +35,19 @@ use self::{
 };
 use crate::{
     net::{Network, Stream, WriteBatcher},
-    observe::metrics::{CloseReason, HandshakeFailure},
+    observe::{
+        log::LineLimit,
+        metrics::{CloseReason, HandshakeFailure},
+    },
     request::{Connection, WorkerParts, counted_network},
     site::SiteHandle,
     text, tls,
 };
+
+/// Limits the log lines of failed handshakes, which cost a stranger nothing: 10 per second, and 100 at once after a pause.
+static FAILED: LineLimit = LineLimit::new(Duration::from_millis(100), 100);
+/// Limits the log lines of validations: anyone can ask for them while one is pending.
+static VALIDATIONS: LineLimit = LineLimit::new(Duration::from_millis(100), 100);
 
 /// What all connections of one worker use.
 #[derive(Clone, Debug)]
@@ -146,7 +154,10 @@ async fn establish(
         }
         Ok(Ok((Handshake::Validation(domain, stream), _))) => {
             metrics.acme_validations.increment();
-            tracing::info!(client_ip = %client_ip.get(), %domain, "ACME validation answered");
+            if let Some(others) = VALIDATIONS.others() {
+                let others = (others > 0).then_some(others);
+                tracing::info!(client_ip = %client_ip.get(), %domain, others, "ACME validation answered");
+            }
             tls::drain_and_close(stream).await;
             return None;
         }
@@ -163,7 +174,12 @@ async fn establish(
     }
     metrics.handshakes_failed.increment();
     metrics.handshake_failures.increment(reason);
-    tracing::info!(client_ip = %client_ip.get(), reason = text::shown(&failure.error), "handshake failed");
+    if let Some(others) = FAILED.others() {
+        // Absent if there are none: mostly each failure has its line.
+        let others = (others > 0).then_some(others);
+        let reason = text::shown(&failure.error);
+        tracing::info!(client_ip = %client_ip.get(), reason, others, "handshake failed");
+    }
     if let Some(stream) = failure.io {
         tls::drain_and_close(stream).await;
     }

@@ -9,6 +9,7 @@ mod eviction;
 mod gauges;
 mod inherited;
 mod open;
+mod reached;
 mod server;
 mod shared;
 mod shares;

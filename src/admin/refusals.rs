@@ -2,38 +2,36 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::access::Refused;
-use crate::observe::metrics::{ADMIN_REFUSALS, Collector, Families};
+use crate::observe::{
+    log::LineLimit,
+    metrics::{ADMIN_REFUSALS, Collector, Families},
+};
 
 /// How long a response to an invalid token is held back. It does not slow a client that closes its connection before: what protects a token
 /// is its length.
 const DELAY: Duration = Duration::from_millis(500);
-/// The shortest time between two lines of the log.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// The refused requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Refusals {
     missing: AtomicU64,
     invalid: AtomicU64,
     handshakes: AtomicU64,
-    logged: Mutex<Logged>,
+    lines: LineLimit,
 }
 
-#[derive(Debug, Default)]
-struct Logged {
-    last: Option<Instant>,
-    /// Refused ones since then that were not logged.
-    since: u64,
+impl Default for Refusals {
+    fn default() -> Self {
+        let (missing, invalid, handshakes) = Default::default();
+        Self { missing, invalid, handshakes, lines: LineLimit::per_second() }
+    }
 }
 
 impl Refusals {
@@ -45,7 +43,7 @@ impl Refusals {
             }
             Refused::Invalid => {
                 self.invalid.fetch_add(1, Ordering::Relaxed);
-                if let Some(others) = self.others_to_log() {
+                if let Some(others) = self.lines.others() {
                     let path: String = path.chars().take(64).collect();
                     tracing::warn!(client_ip = %peer.ip(), path, others, "admin request refused: the token is not valid");
                 }
@@ -57,21 +55,9 @@ impl Refusals {
     /// Counts and logs a TLS handshake that failed, as without a certificate of an operator.
     pub(super) fn note_handshake(&self, peer: SocketAddr, why: &str) {
         self.handshakes.fetch_add(1, Ordering::Relaxed);
-        if let Some(others) = self.others_to_log() {
+        if let Some(others) = self.lines.others() {
             tracing::warn!(client_ip = %peer.ip(), reason = why, others, "admin handshake failed");
         }
-    }
-
-    /// How many were not logged before this one; `None` if this one is not logged either.
-    fn others_to_log(&self) -> Option<u64> {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if logged.last.is_some_and(|last| now.duration_since(last) < PAUSE) {
-            logged.since += 1;
-            return None;
-        }
-        logged.last = Some(now);
-        Some(std::mem::take(&mut logged.since))
     }
 }
 

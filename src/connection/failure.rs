@@ -23,6 +23,7 @@ pub(super) fn reason(error: &AcceptError) -> HandshakeFailure {
         AcceptError::NoCertificateYet(_) => HandshakeFailure::CertificatePending,
         AcceptError::NoChallenge(_) => HandshakeFailure::NoChallenge,
         AcceptError::PlainHttp => HandshakeFailure::PlainHttp,
+        AcceptError::ProxyHeader => HandshakeFailure::ProxyHeader,
         AcceptError::Nothing => HandshakeFailure::Closed,
         AcceptError::Handshake(error) => of_io(error),
     }

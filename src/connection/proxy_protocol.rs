@@ -8,6 +8,8 @@ use std::{
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+/// How a record of a TLS handshake begins (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: &[u8] = &[22, 3];
 /// The longest line of version 1, with its CRLF.
 const LINE: usize = 107;
 /// The length of the IPv6 addresses in a version 2 payload. Extensions (TLVs) may follow, up to 65,535 bytes in all; they are read and
@@ -48,6 +50,11 @@ fn malformed(what: &str) -> io::Error {
 }
 
 async fn version1<IO: AsyncRead + Unpin>(io: &mut IO, start: &[u8]) -> io::Result<Option<IpAddr>> {
+    if start.starts_with(TLS_HANDSHAKE) {
+        return Err(malformed(
+            "the connection starts with TLS and has no header: let the load balancer send it, or unset proxy_protocol of [listen]",
+        ));
+    }
     if !start.starts_with(b"PROXY ") {
         return Err(malformed("the connection does not start with a header"));
     }

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     error::Error,
+    fmt,
     future::poll_fn,
     net::IpAddr,
     pin::{Pin, pin},
@@ -24,6 +25,7 @@ use tower::Service as _;
 
 use super::{
     Context,
+    frames::Flood,
     lent::Lent,
     life::{Life, Next, are_empty_lines},
     phase::{Bodies, LINGER, NotServing, Overdue, ParkPermit, Protocol, Timeouts},
@@ -35,9 +37,10 @@ use super::{
     watched::{Framing, Watched},
 };
 use crate::{
-    observe::metrics::CloseReason,
+    observe::{log::LineLimit, metrics::CloseReason},
     request::{Connection, stack},
     site::{Limits, Site},
+    text,
     timer::Timer,
 };
 
@@ -50,6 +53,9 @@ const PENDING_RESETS: usize = 20;
 const HYPERS_HEADERS: usize = 100;
 /// Bytes of responses that hyper buffers for one stream.
 const SEND_BUFFER: usize = 64 * 1024;
+
+/// Limits the log lines about floods of frames.
+static FLOODS: LineLimit = LineLimit::per_second();
 
 /// Serves the requests of one connection.
 pub(super) struct Server {
@@ -145,7 +151,7 @@ impl Server {
             self.drive(pin!(connection), http2::Connection::graceful_shutdown, gate).await
         };
         if io.is_flooded() {
-            self.context.parts.metrics.connections_closed.increment(CloseReason::Flood);
+            self.note_flood(&Flood);
         }
         if self.life.is_abandoning() || io.is_flooded() {
             let _ = tokio::time::timeout(LINGER, io.end_with_calm()).await;
@@ -293,9 +299,23 @@ impl Server {
         if h2.is_some_and(|error| {
             error.is_go_away() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) && error.is_library()
         }) {
-            self.context.parts.metrics.connections_closed.increment(CloseReason::Flood);
+            self.note_flood(error);
         }
         error.to_string()
+    }
+
+    /// Counts and logs a connection that is closed because of a flood of HTTP/2 frames.
+    fn note_flood(&self, what: &dyn fmt::Display) {
+        self.context.parts.metrics.connections_closed.increment(CloseReason::Flood);
+        if let Some(others) = FLOODS.others() {
+            tracing::warn!(
+                client_ip = %self.client_ip(),
+                reason = text::shown(&what),
+                others,
+                help = "no usual client does this; deny of [listen] holds its address back",
+                "connection closed: a flood of HTTP/2 frames"
+            );
+        }
     }
 
     /// Drops the connection at once.

@@ -13,6 +13,7 @@ use super::{
     bound::{ByLimit, Counted, Place, Places},
     eviction::{Eviction, EvictionRequest, Urgency},
     open::OpenConnections,
+    reached::Limit,
     shared::Shared,
 };
 use crate::{
@@ -113,14 +114,16 @@ impl Admission {
                 return Some((Place { of_all, of_address }, None));
             }
             self.turns.note_full();
+            let limit = self.limit_of_all(counted);
             let wait = match self.evict_of_all(counted, network).await {
                 Eviction::Done(places) => {
+                    self.shared.reached.log(limit, network, of_eviction(counted));
                     let (place, other) = places.split(counted);
                     return place.map(|Place { of_all, .. }| (Place { of_all, of_address }, other));
                 }
                 Eviction::TooYoung(wait) => wait,
                 Eviction::Crowd | Eviction::None => {
-                    self.count_refused(counted);
+                    self.refuse(counted, limit, network);
                     return None;
                 }
             };
@@ -145,6 +148,7 @@ impl Admission {
         network: Network,
     ) -> Option<(AddressPlace, Option<(OwnedSemaphorePermit, Option<Place>)>)> {
         let limit = self.shared.per_address(counted);
+        let reached = Limit::OfAddress(counted, limit);
         if let Some(place) = self.shared.bounds.get(counted).take_of(network, limit) {
             return Some((place, None));
         }
@@ -152,24 +156,33 @@ impl Admission {
         if let Eviction::Done(places) = self.evict_anywhere(counted, Some(network), Urgency::Any).await
             && let (Some(Place { of_all, of_address: Some(of_address) }), other) = places.split(counted)
         {
+            self.shared.reached.log(reached, Some(network), of_eviction(counted));
             return Some((of_address, Some((of_all, other))));
         }
-        self.metrics.connections_closed.increment(match counted {
-            Counted::Open => CloseReason::Address,
-            Counted::Handshakes => CloseReason::HandshakesOfAddress,
-        });
+        self.refuse(counted, reached, Some(network));
         None
     }
 
-    fn count_refused(&self, counted: Counted) {
-        self.metrics.connections_closed.increment(match counted {
-            Counted::Open if self.shared.bounds.open.lacks_memory() => CloseReason::Memory,
-            Counted::Open => {
+    /// The limit on the connections of all clients that is reached: the configured one, or memory.
+    fn limit_of_all(&self, counted: Counted) -> Limit {
+        let bound = self.shared.bounds.get(counted);
+        if bound.lacks_memory() { Limit::Memory } else { Limit::All(counted, bound.limit) }
+    }
+
+    /// Counts and logs that a new connection from this network is closed.
+    fn refuse(&self, counted: Counted, limit: Limit, network: Option<Network>) {
+        let reason = match (limit, counted) {
+            (Limit::Memory, _) => CloseReason::Memory,
+            (Limit::All(..), Counted::Open) => {
                 self.metrics.connections_over_bound.increment();
                 CloseReason::Bound
             }
-            Counted::Handshakes => CloseReason::Handshakes,
-        });
+            (Limit::All(..), Counted::Handshakes) => CloseReason::Handshakes,
+            (Limit::OfAddress(..), Counted::Open) => CloseReason::Address,
+            (Limit::OfAddress(..), Counted::Handshakes) => CloseReason::HandshakesOfAddress,
+        };
+        self.metrics.connections_closed.increment(reason);
+        self.shared.reached.log(limit, network, reason);
     }
 
     /// Closes a connection of any address for a new one from this network. Some of them are honest and still in their handshakes, so
@@ -215,13 +228,18 @@ impl Admission {
         let eviction =
             self.open.evict(counted, network, urgency, &|connection| is_registered(&site, connection));
         if matches!(eviction, Eviction::Done(_)) {
-            self.metrics.connections_closed.increment(match counted {
-                Counted::Open => CloseReason::Evicted,
-                Counted::Handshakes => CloseReason::HandshakeEvicted,
-            });
+            self.metrics.connections_closed.increment(of_eviction(counted));
             self.evicted.set(self.evicted.get() + 1);
         }
         eviction
+    }
+}
+
+/// Why a connection is closed to make room for another one.
+const fn of_eviction(counted: Counted) -> CloseReason {
+    match counted {
+        Counted::Open => CloseReason::Evicted,
+        Counted::Handshakes => CloseReason::HandshakeEvicted,
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{
     bound::{Bound, ByLimit, Counted, handshakes_of},
     eviction::EvictionRequest,
+    reached::ReachedLog,
     shares::Shares,
     stores::Stores,
 };
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub(super) rates: Arc<Rates>,
     /// The limits on connections.
     pub(super) bounds: ByLimit<Bound>,
+    /// Logs that they are reached.
+    pub(super) reached: ReachedLog,
     /// Free places for connections to upstreams.
     pub(super) upstream_places: Arc<Semaphore>,
     /// Free places for unauthenticated requests in flight to upstreams.

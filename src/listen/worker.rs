@@ -29,7 +29,10 @@ use crate::{
     connection::{self, Context, Life, Slot},
     forward::Pools,
     net::{Network, WriteBatcher},
-    observe::{log, metrics::CloseReason},
+    observe::{
+        log::{self, LineLimit},
+        metrics::CloseReason,
+    },
     request::{Connection, StrangerBodies, TokenVerifier, Tracer, WorkerParts, counted_network},
 };
 
@@ -46,6 +49,9 @@ const WAITING: usize = 2;
 
 /// How long connections of the kernel's queue may wait for a place once the edge ends.
 const QUEUED: Duration = Duration::from_secs(1);
+
+/// Limits the log lines about addresses that may not connect.
+static DENIED: LineLimit = LineLimit::per_second();
 
 /// What all workers do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,6 +239,10 @@ impl Acceptor {
         self.context.parts.metrics.connections_accepted.increment();
         let Ok(network) = self.network(accepted.1.ip()) else {
             self.context.parts.metrics.connections_closed.increment(CloseReason::Denied);
+            if let Some(others) = DENIED.others() {
+                let client_ip = accepted.1.ip().to_canonical();
+                tracing::info!(%client_ip, others, "connection closed: [listen] does not allow its address");
+            }
             return;
         };
         let mut admission = Box::pin(Rc::clone(&self.admission).admit(network));

@@ -2,6 +2,7 @@
 
 mod filter;
 mod journal;
+mod line_limit;
 mod output;
 mod queue;
 mod sampling;
@@ -20,6 +21,7 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 pub use self::filter::{InvalidFilter, log_filter, usual_filter};
+pub use self::line_limit::LineLimit;
 pub(crate) use self::sampling::sample;
 pub use self::settings::{LogFormat, LogSettings, LogTarget};
 use self::{

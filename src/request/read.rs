@@ -76,9 +76,14 @@ async fn read(
             RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
         return Ok(Received { context, body, route });
     }
-    if route.authenticate == Authenticate::Client {
-        // Without a certificate that can be judged, reading the body would be useless.
-        refuse_without_certificate(&context)?;
+    if route.authenticate == Authenticate::Client
+        && let Some(denial) = denial_without_certificate(&context)
+    {
+        let mut share = parts.bodies.for_stranger(&context);
+        // Boxed: the future of every other request would be as large.
+        let body = Box::pin(read_stranger_body(&parts.stranger_bodies, &context, body, &mut share)).await;
+        note_client_id(&context, &body.unwrap_or_default());
+        return Err(denial);
     }
     check_announced_length(&context, u64::try_from(client_id_body_bytes).unwrap_or(u64::MAX))?;
     let (mut share, body_timeout) = if is_trusted(&context) {
@@ -199,18 +204,6 @@ fn only_certificates_authenticate(context: &Context) -> bool {
         && trust.unknown_applications == UnknownApplications::Refuse
 }
 
-fn refuse_without_certificate(context: &Context) -> Result<(), Refusal> {
-    if !only_certificates_authenticate(context) {
-        return Ok(());
-    }
-    let denial = match context.connection.identity.as_deref().map(|identity| &identity.certificate) {
-        Some(Ok(_)) => return Ok(()),
-        Some(Err(error)) => Denial::Unreadable(error.clone()),
-        None => Denial::NoCertificate,
-    };
-    Err(Refusal::Denied(denial))
-}
-
 /// Whether the connection has authenticated, or its certificate is registered.
 fn is_trusted(context: &Context) -> bool {
     let is_candidate = || {
@@ -218,6 +211,19 @@ fn is_trusted(context: &Context) -> bool {
         identity.is_some_and(|identity| identity.is_candidate(&context.site.trust))
     };
     context.connection.is_authenticated() || is_candidate()
+}
+
+/// The denial of a client without a certificate that can be judged, whatever its request is.
+fn denial_without_certificate(context: &Context) -> Option<Refusal> {
+    if !only_certificates_authenticate(context) {
+        return None;
+    }
+    let denial = match context.connection.identity.as_deref().map(|identity| &identity.certificate) {
+        Some(Ok(_)) => return None,
+        Some(Err(error)) => Denial::Unreadable(error.clone()),
+        None => Denial::NoCertificate,
+    };
+    Some(Refusal::Denied(denial))
 }
 
 /// The denial of a stranger: a client whose certificate no application can have registered, by thumbprint, subject or SAN.
@@ -236,7 +242,7 @@ fn stranger_denial(context: &Context, clock: &Clock) -> Option<Refusal> {
 }
 
 /// How long reading the body of a stranger may take. It is read only to log the `client_id` of an application that presents
-/// the wrong certificate; such a body is short and arrives with the head.
+/// the wrong certificate or none; such a body is short and arrives with the head.
 const STRANGER_BODY_TIMEOUT: Duration = Duration::from_millis(100);
 /// The maximum length in bytes of a stranger's body.
 const MAX_STRANGER_BODY: usize = 4 * 1024;
@@ -284,10 +290,15 @@ async fn read_stranger_body(
     let body = read.await;
     if body.is_none() {
         // The head may contain a client_id too.
-        let named = parse(context, &[]).ok().and_then(|parameters| client_id(&parameters).ok());
-        context.record.client_id.replace(named);
+        note_client_id(context, &[]);
     }
     body
+}
+
+/// Notes for the log which client the request names, if it can be read.
+fn note_client_id(context: &Context, body: &[u8]) {
+    let named = parse(context, body).ok().and_then(|parameters| client_id(&parameters).ok());
+    context.record.client_id.replace(named);
 }
 
 /// Switches to the current site, if it has changed while the body was read: a request is judged by the trust that is

@@ -35,6 +35,11 @@ pub enum AcceptError {
     /// An HTTP request without TLS.
     #[error("the client sent HTTP without TLS: its URL must begin with https://")]
     PlainHttp,
+    /// A header of the PROXY protocol where none is expected.
+    #[error(
+        "the peer sent a PROXY header: if it is your load balancer, set proxy_protocol and trusted_proxies of [listen]"
+    )]
+    ProxyHeader,
     /// rustls rejected a message, or the connection ended.
     #[error("{}", reason(.0))]
     Handshake(#[from] io::Error),
@@ -192,14 +197,14 @@ where
     if has_ended && io.first_bytes().is_empty() {
         return HandshakeFailure { error: AcceptError::Nothing, io: None };
     }
-    if !io.first_bytes().may_be_http() {
-        return HandshakeFailure { error: error.into(), io: Some(io) };
-    }
-    match plain_http::respond(&mut io).await {
-        Ok(true) => HandshakeFailure { error: AcceptError::PlainHttp, io: Some(io) },
-        Ok(false) => HandshakeFailure { error: error.into(), io: Some(io) },
-        Err(error) => error.into(),
-    }
+    let is_http = if io.first_bytes().may_be_http() { plain_http::respond(&mut io).await } else { Ok(false) };
+    let error = match is_http {
+        Ok(true) => AcceptError::PlainHttp,
+        Ok(false) if io.first_bytes().is_proxy_header() => AcceptError::ProxyHeader,
+        Ok(false) => error.into(),
+        Err(error) => return error.into(),
+    };
+    HandshakeFailure { error, io: Some(io) }
 }
 
 /// Closes a connection so that the alert reaches the peer: shuts down the sending side and discards received bytes for a while.

@@ -87,6 +87,11 @@ impl FirstBytes {
         }
     }
 
+    /// Whether this is a header of the PROXY protocol, of version 1 or 2.
+    pub(super) fn is_proxy_header(&self) -> bool {
+        self.bytes().starts_with(b"PROXY ") || self.bytes().starts_with(b"\r\n\r\n\0\r\nQUIT\n")
+    }
+
     /// Whether this is a HEAD request.
     pub(super) fn is_head(&self) -> bool {
         self.bytes().starts_with(b"HEAD ")

@@ -11,6 +11,7 @@ use rustls::{
     sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
     Ca, Client, DOMAIN, Edge, EdgeBuilder, Upstream, client::token_request, openssl::SClient, self_signed,
@@ -230,4 +231,31 @@ async fn ca_hints_are_bounded() {
         assert_eq!(sent_names(&edge, DOMAIN, version).await.replace(' ', ""), "CN=ClientCA");
         assert_eq!(sent_names(&edge, "silent.example.test", version).await, "");
     }
+}
+
+#[tokio::test]
+async fn the_log_names_who_comes_without_a_certificate() {
+    let upstream = Upstream::start().await;
+    let edge = EdgeBuilder::new(upstream.url())
+        .domain(DOMAIN, "client_auth = \"optional\"")
+        .self_signed_application("billing", &[self_signed("billing").thumbprint()])
+        .start();
+    let anybody = Client::new(&edge);
+    for client in [anybody.clone(), anybody.clone().http2()] {
+        client.token("billing").await.oauth_error(401, "invalid_client");
+        let line = edge.wait_for_log("\"no_certificate\"");
+        assert!(line.contains("\"client_id\":\"billing\""), "{line}");
+    }
+    // A body that does not come is not waited for, and one that is too long is not read.
+    for length in [30, 5000] {
+        let mut stream = anybody.tls().await.unwrap();
+        let head = format!(
+            "POST /oauth/token HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401");
+    }
+    assert!(upstream.seen().is_empty());
 }

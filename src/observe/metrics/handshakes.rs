@@ -7,7 +7,7 @@ label! {
     pub enum HandshakeFailure: "reason" {
         /// It took longer than `handshake_timeout`.
         Timeout = "timeout",
-        /// The PROXY header is missing, malformed, or not from a trusted proxy.
+        /// The PROXY header is missing, malformed, not from a trusted proxy, or not expected.
         ProxyHeader = "proxy_header",
         /// The client's network, which the PROXY header names, has reached `connections_per_address` or `handshakes_per_address`.
         Address = "address",
