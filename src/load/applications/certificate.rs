@@ -58,13 +58,12 @@ pub(super) fn load_certificate(
                     format!("check the clock: it is {now} here; until then, keep the previous credential");
                 problems.push(Problem::warning(&file.span, key, what).help(help));
             }
-            let days_left = validity.not_after.days_since(now);
-            if days_left < 30 {
+            if validity.not_after.days_since(now) < 30 {
                 let what = if now > validity.not_after {
                     let end = validity.not_after;
                     format!("{} has expired (on {end}): it is refused", shown(file))
                 } else {
-                    format!("{} expires in {days_left} days", shown(file))
+                    format!("{} expires {}", shown(file), validity.not_after.relative_to(now))
                 };
                 problems.push(
                     Problem::warning(&file.span, key, what)

@@ -74,11 +74,10 @@ impl Loader {
         expires_at: Option<&Spanned<Timestamp>>,
     ) -> CredentialSpec {
         let expires_at = expires_at.map(|end| {
-            let days_left = end.value.days_since(self.now);
             let what = if end.value <= self.now {
                 Some(format!("{name:?} has expired (on {}): it is refused", end.value))
-            } else if days_left < 30 {
-                Some(format!("{name:?} expires in {days_left} days"))
+            } else if end.value.days_since(self.now) < 30 {
+                Some(format!("{name:?} expires {}", end.value.relative_to(self.now)))
             } else {
                 None
             };

@@ -58,7 +58,7 @@ pub(super) fn check_chain(
             let what = format!("{shown} {invalid}: {} will refuse it", role.peers());
             problems.push(Problem { severity, ..Problem::error(&file.span, key, what).help(help) });
         } else if validity.not_after.days_since(now) < WARN_DAYS && !matches!(role, Role::Acme(_)) {
-            let what = format!("{shown} expires in {} days", validity.not_after.days_since(now));
+            let what = format!("{shown} expires {}", validity.not_after.relative_to(now));
             problems.push(Problem::warning(&file.span, key, what).help("renew it"));
         }
         if is_own {

@@ -212,6 +212,9 @@ fn server_certificate_is_about_to_expire() {
         accepted && printed.contains("warning: domain.certificate: server.pem expires in 5 days\n"),
         "{printed}"
     );
+    let today = server_with(|params| params.not_after = time_from_now(5 * 3600 + 60));
+    let (_, printed) = folder.credentials("server", &today).check();
+    assert!(printed.contains("server.pem expires in 5 h\n"), "{printed}");
 }
 
 #[test]
