@@ -118,6 +118,9 @@ impl Outlook {
         plan.into_iter().flat_map(|plan| plan.domains).map(move |Domain { name, file }| {
             let ordered = |why| (None, None, Some(format!("{why}: `run` orders one from {directory}")));
             let (not_after, renewed_at, order) = match acme_validity(&file, &name, now) {
+                AcmeFile::Valid(validity) if validity.not_after < now => {
+                    ordered(format!("{} has expired (on {})", file.value.display(), validity.not_after))
+                }
                 AcmeFile::Valid(validity) => {
                     (Some(validity.not_after), Some(schedule::due(&name, validity)), None)
                 }

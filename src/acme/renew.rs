@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
+    identity::Validity,
     load::{AcmeFile, acme_validity},
     observe::{FailedOrder, Reloads, Renewal},
     text,
@@ -230,7 +231,10 @@ impl Renewals {
         let issued = State::put_issued(&domain.file.value, pem.as_bytes()).map_err(unwritable)?;
         let now = self.clock.now();
         let validity = match acme_validity(&domain.file.clone().map(|_| issued.clone()), &domain.name, now) {
-            AcmeFile::Valid(validity) => validity,
+            AcmeFile::Valid(validity) if validity.not_after >= now => validity,
+            AcmeFile::Valid(Validity { not_after, .. }) => {
+                return Err(format!("the issued certificate is rejected: it has expired (on {not_after})"));
+            }
             AcmeFile::Missing => return Err("the issued certificate has disappeared".to_owned()),
             AcmeFile::Invalid(why) => return Err(format!("the issued certificate is rejected: {why}")),
         };
@@ -266,7 +270,11 @@ impl Renewals {
             renewal,
             Some(FailedOrder { since: *since, why: why.clone(), next: *next }),
         );
-        let then = if renewal.is_some() { "keeping the active one" } else { "the domain is not served" };
+        let then = match renewal {
+            Some(Renewal { not_after, .. }) if not_after < self.clock.now() => "the active one has expired",
+            Some(_) => "keeping the active one",
+            None => "the domain is not served",
+        };
         if orders.failed(&domain.name) {
             tracing::error!(
                 domain = &*domain.name, why, failures, failing_since = %since, next = %next, then,

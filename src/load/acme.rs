@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::{
-    credential::{CredentialFiles, LoadedCredential, Role, load_credential},
+    credential::{CredentialFiles, InUse, LoadedCredential, Role, load_credential},
     fetched::check_roots,
     secret::load_secret,
 };
@@ -24,7 +23,7 @@ use crate::{
 /// What the file contains.
 #[derive(Debug)]
 pub enum AcmeFile<T> {
-    /// A certificate that clients accept now, with its key.
+    /// A certificate with its key. It may have expired.
     Valid(T),
     /// The file does not exist.
     Missing,
@@ -55,12 +54,13 @@ pub fn eab_key(source: &SecretSource) -> Result<Zeroizing<Vec<u8>>, Fault> {
     URL_SAFE_NO_PAD.decode(unpadded).map(Zeroizing::new).map_err(|_| Fault::new("the key is not base64url"))
 }
 
-/// Loads the file of a domain.
+/// Loads the file of a domain. A file that can be used may have warnings; what makes it invalid is for the caller to report.
 pub(super) fn load_acme(
     path: &Spanned<PathBuf>,
     domain: &str,
-    active: &[&CertificateDer<'static>],
+    in_use: InUse<'_>,
     now: Timestamp,
+    problems: &mut Vec<Problem>,
 ) -> AcmeFile<LoadedCredential> {
     match path.value.try_exists() {
         Ok(true) => {}
@@ -72,22 +72,26 @@ pub(super) fn load_acme(
         role: Role::Acme(domain),
         certificate: path,
         private_key: path,
-        active,
+        in_use,
         now,
     };
-    let mut problems = Vec::new();
-    let loaded = load_credential(&files, &mut problems);
-    let error = problems.into_iter().find(|problem| problem.severity == Severity::Error);
-    match (loaded, error) {
-        (Some(loaded), None) => AcmeFile::Valid(loaded),
+    let mut found = Vec::new();
+    let loaded = load_credential(&files, &mut found);
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|problem| problem.severity == Severity::Error);
+    match (loaded, errors.into_iter().next()) {
+        (Some(loaded), None) => {
+            problems.extend(warnings);
+            AcmeFile::Valid(loaded)
+        }
         (_, error) => AcmeFile::Invalid(error.map(|error| error.what).unwrap_or_default()),
     }
 }
 
-/// The validity of the certificate in a file for this domain.
+/// The validity of the certificate in a file for this domain, which may have passed.
 #[must_use]
 pub fn acme_validity(file: &Spanned<PathBuf>, domain: &str, now: Timestamp) -> AcmeFile<Validity> {
-    match load_acme(file, domain, &[], now) {
+    match load_acme(file, domain, InUse::AtStart, now, &mut Vec::new()) {
         AcmeFile::Valid((credential, _)) => {
             let leaf = credential.cert.get(..1).unwrap_or_default();
             match ClientCertificate::from_chain(leaf) {

@@ -9,7 +9,7 @@ use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
 use zeroize::Zeroizing;
 
 use super::{
-    credential::{CredentialFiles, Role, load_credential, read_key},
+    credential::{CredentialFiles, InUse, Role, load_credential, read_key},
     pem::read_certificates,
     secret::secret_text,
 };
@@ -45,10 +45,14 @@ pub(super) fn admin_rules(
             }
         },
     };
-    let active = active.and_then(|active| active.tls.as_ref());
+    let active_tls = active.and_then(|active| active.tls.as_ref());
+    let certificates: Vec<_> = active_tls.and_then(|active| active.leaf()).into_iter().collect();
+    let in_use = InUse::of(active.is_some(), &certificates);
     let tls = match &settings.admin.identity {
         None => Some(None),
-        Some(identity) => tls(identity, &settings.admin.client_ca, active, clock, problems).map(Some),
+        Some(identity) => {
+            tls(identity, &settings.admin.client_ca, active_tls, in_use, clock, problems).map(Some)
+        }
     };
     Some(AdminRules { hosts: settings.listen.admin_hosts.clone(), tokens: tokens?, tls: tls? })
 }
@@ -57,6 +61,7 @@ fn tls(
     identity: &KeyPair,
     client_ca: &[Spanned<PathBuf>],
     active: Option<&Arc<OperatorTls>>,
+    in_use: InUse<'_>,
     clock: &Clock,
     problems: &mut Vec<Problem>,
 ) -> Option<Arc<OperatorTls>> {
@@ -65,7 +70,7 @@ fn tls(
         role: Role::Admin,
         certificate: &identity.certificate,
         private_key: &identity.private_key,
-        active: &active.and_then(|active| active.leaf()).into_iter().collect::<Vec<_>>(),
+        in_use,
         now: clock.now(),
     };
     let loaded = load_credential(&files, problems);

@@ -2,6 +2,8 @@
 
 mod checks;
 
+pub(super) use checks::ACME_HELP;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -94,10 +96,33 @@ pub(super) struct CredentialFiles<'a> {
     pub(super) certificate: &'a Spanned<PathBuf>,
     /// The PEM key; possibly the file of the certificate.
     pub(super) private_key: &'a Spanned<PathBuf>,
-    /// The certificates that the running edge uses. That one of them expired must not prevent other changes from taking effect.
-    pub(super) active: &'a [&'a CertificateDer<'static>],
+    /// What the edge does with a certificate that is not valid now.
+    pub(super) in_use: InUse<'a>,
     /// The time to check validity at.
     pub(super) now: Timestamp,
+}
+
+/// Which certificates are used although they are not valid now.
+#[derive(Clone, Copy)]
+pub(super) enum InUse<'a> {
+    /// The edge starts. Any that has expired: the passage of time must not make a restart fail, for all domains.
+    AtStart,
+    /// Those that the running edge uses: other changes, such as the removal of a credential, must not wait for a renewal.
+    Running(&'a [&'a CertificateDer<'static>]),
+}
+
+impl<'a> InUse<'a> {
+    /// For an edge that runs with these certificates, or starts.
+    pub(super) const fn of(is_running: bool, certificates: &'a [&'a CertificateDer<'static>]) -> Self {
+        if is_running { Self::Running(certificates) } else { Self::AtStart }
+    }
+
+    fn tolerates(self, certificate: &CertificateDer<'static>, has_expired: bool) -> bool {
+        match self {
+            Self::AtStart => has_expired,
+            Self::Running(certificates) => certificates.contains(&certificate),
+        }
+    }
 }
 
 /// Loads a certificate and key. Checks that they belong together, and that peers will accept the certificate.

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{
     acme::{AcmeFile, load_acme},
-    credential::{CredentialFiles, LoadedCredential, Role, load_credential},
+    credential::{ACME_HELP, CredentialFiles, InUse, LoadedCredential, Role, load_credential},
     ticket_keys::ticket_secrets,
 };
 use crate::{
@@ -129,8 +129,9 @@ fn credential(
         .flat_map(|previous| previous.domains.values())
         .filter_map(|domain| domain.tls.leaf())
         .collect();
+    let in_use = InUse::of(previous.is_some(), &active_certificates);
     if settings.acme {
-        let loaded = load_acme(&settings.certificate, &settings.name.value, &active_certificates, now);
+        let loaded = load_acme(&settings.certificate, &settings.name.value, in_use, now, problems);
         return ordered(loaded, &settings.certificate, active(settings, previous), problems);
     }
     let files = CredentialFiles {
@@ -138,7 +139,7 @@ fn credential(
         role: Role::Server(&settings.name.value),
         certificate: &settings.certificate,
         private_key: &settings.private_key,
-        active: &active_certificates,
+        in_use,
         now,
     };
     load_credential(&files, problems).map_or(Credential::Failed, Credential::Loaded)
@@ -160,10 +161,7 @@ fn ordered(
     if let Some(why) = without {
         let then = if active.is_some() { "keeping the active one" } else { "the domain is not served" };
         let what = format!("{why}; {then} until another certificate is issued");
-        problems.push(
-            Problem::warning(&file.span, "domain.acme", what)
-                .help("`mtls-edge status` shows why no other certificate has been issued yet"),
-        );
+        problems.push(Problem::warning(&file.span, "domain.acme", what).help(ACME_HELP));
     }
     match active {
         Some(active) => Credential::Loaded(active.tls.credential()),

@@ -6,14 +6,10 @@ use std::{
 };
 
 use http::HeaderValue;
-use rustls::{
-    RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, ServerName},
-};
+use rustls::{RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
 
 use super::{
-    credential::{CredentialFiles, LoadedCredential, Role, load_credential},
+    credential::{CredentialFiles, InUse, LoadedCredential, Role, load_credential},
     pem::read_certificates,
     secret::load_headers,
 };
@@ -34,19 +30,18 @@ pub(super) fn load_targets(
 ) -> Vec<Option<Arc<Target>>> {
     let active = || previous.into_iter().flat_map(Site::targets);
     let certificates: Vec<_> = active().filter_map(|target| target.client_certificate()).collect();
+    let in_use = InUse::of(previous.is_some(), &certificates);
     let load = |upstream| {
-        let target = load_target(upstream, &certificates, now, problems)?;
+        let target = load_target(upstream, in_use, now, problems)?;
         Some(active().find(|active| ***active == target).cloned().unwrap_or_else(|| Arc::new(target)))
     };
     upstreams.iter().map(load).collect()
 }
 
-/// Loads the secrets and roots of an upstream. No problem shows a secret.
-///
-/// `active` are the client certificates that the running edge uses.
+/// Loads the secrets and roots of an upstream. No problem shows a secret. `in_use` is about client certificates.
 fn load_target(
     upstream: &Upstream,
-    active: &[&CertificateDer<'static>],
+    in_use: InUse<'_>,
     now: Timestamp,
     problems: &mut Vec<Problem>,
 ) -> Option<Target> {
@@ -60,7 +55,7 @@ fn load_target(
             role: Role::Client,
             certificate: &identity.certificate,
             private_key: &identity.private_key,
-            active,
+            in_use,
             now,
         };
         load_credential(&files, problems)

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::support::{
-    Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, certificates::time_from_now, self_signed,
+    Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, admin, certificates::time_from_now, self_signed,
 };
 
 /// A server certificate for the usual domain that expires this many seconds from now.
@@ -29,6 +29,37 @@ async fn a_reload_to_an_expired_server_certificate_is_refused() {
         assert!(line.contains("reload rejected"), "{line}");
         assert_eq!(Client::with(&edge, &billing).token("billing").await.status, 200, "the former one stays");
     }
+    edge.stop();
+}
+
+#[tokio::test]
+async fn one_expired_certificate_does_not_prevent_a_start() {
+    let upstream = Upstream::start().await;
+    let billing = self_signed("billing");
+    let builder = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .domain("expired.example", "header_profile = \"auth0\"")
+        .self_signed_application("billing", &[billing.thumbprint()]);
+    let server = Ca::new("CA").server_with(&["expired.example"], |params| {
+        params.not_before = time_from_now(-86_400);
+        params.not_after = time_from_now(-60);
+    });
+    server.write(builder.path(), "expired.example");
+    let edge = builder.start();
+    let line = edge.wait_for_log("expired.example.pem has expired (on ");
+    assert!(line.contains("\"WARN\""), "{line}");
+    let client = Client::with(&edge, &billing);
+    assert_eq!(client.token("billing").await.status, 200, "other domains are served");
+    let status = admin::status(&edge, "").await;
+    let problems = &status["health"]["problems"];
+    assert_eq!(problems[0]["code"], "certificate_expired", "{problems}");
+    assert_eq!(problems[0]["what"], "the server certificate of expired.example has expired");
+    // It is served: whether to accept it is for clients to decide.
+    let client =
+        Client::with(&(edge.https, server.chain[0].clone()), &billing).server_name("expired.example");
+    let error = client.tls().await.unwrap_err();
+    assert!(error.to_string().contains("xpired"), "{error}");
+    // A restart of an edge with the same files succeeds, so that `check` before it does, too.
     edge.stop();
 }
 

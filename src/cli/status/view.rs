@@ -88,7 +88,8 @@ impl View<'_> {
                 },
             ),
             table("certificates by ACME", &["domain", "renewed", "failure"], &status.acme, |ordered| {
-                let level = if ordered.not_after.is_some() { Level::Warning } else { Level::Degraded };
+                let is_valid = ordered.not_after.is_some_and(|end| end >= status.now);
+                let level = if is_valid { Level::Warning } else { Level::Degraded };
                 [
                     Cell::new(&ordered.domain),
                     ordered.renewed_at.map_or_else(|| "at once".into(), |at| self.relative(at)),

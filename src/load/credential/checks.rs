@@ -18,11 +18,14 @@ use crate::{
 /// A certificate that expires in fewer days is reported as a warning, unless it renews itself.
 const WARN_DAYS: i64 = 14;
 
+/// What to do about a certificate that is ordered by ACME and cannot be used.
+pub(in crate::load) const ACME_HELP: &str =
+    "`mtls-edge status` shows why no other certificate has been issued yet";
+
 /// Reports what peers will refuse in this chain. `own` is the index, from 0, of the certificate that belongs to the key. Names and purpose are
 /// checked only if there is one.
 ///
-/// A certificate that is not valid now is an error, or a warning if the running edge serves it already: other changes, such as the
-/// removal of a credential, must not wait for its renewal.
+/// A certificate that is not valid now is an error, or a warning if it is used all the same.
 pub(super) fn check_chain(
     chain: &[CertificateDer<'static>],
     own: usize,
@@ -49,9 +52,13 @@ pub(super) fn check_chain(
             continue;
         }
         if let Some(invalid) = not_valid(validity, now) {
-            let severity = if files.active.contains(&der) { Severity::Warning } else { Severity::Error };
-            let help = if now < validity.not_before {
+            let has_expired = now > validity.not_after;
+            let is_used = files.in_use.tolerates(der, has_expired);
+            let severity = if is_used { Severity::Warning } else { Severity::Error };
+            let help = if !has_expired {
                 format!("use a certificate that is valid now, or check the clock: it is {now} here")
+            } else if matches!(role, Role::Acme(_)) {
+                ACME_HELP.to_owned()
             } else {
                 format!("renew it, and write the new chain to {shown}")
             };
