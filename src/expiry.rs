@@ -11,7 +11,6 @@ use std::{
 };
 
 use self::ending::{Ending, endings};
-pub use self::line::credential_help;
 use crate::{
     clock::{Clock, Timestamp},
     site::{Generation, SiteHandle},

@@ -1,6 +1,6 @@
 //! The state of the edge in one word, with the problems that explain it.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use super::{
     State,
@@ -8,26 +8,29 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    identity::StaleCrl,
+    identity::{StaleCrl, Validity},
     observe::{Fetches, Orders, last_panic},
     site::Site,
-    trust::{Application, CredentialView},
+    trust::{Application, CredentialView, Role},
 };
 
 /// A server certificate is reported this many days before it expires. Shorter than for credentials: many are renewed a month before.
 const CERTIFICATE_DAYS: i64 = 14;
 /// Client CAs and credentials are reported this many days before they expire.
 const CREDENTIAL_DAYS: i64 = 30;
+/// A certificate that ACME does not renew is urgent from this many seconds before its end on.
+const URGENT: i64 = 3 * 86_400;
+/// Or in the last part of its lifetime, if that is shorter: half of the time that is left when its renewal begins.
+const URGENT_PART: i64 = 6;
 /// How many applications one problem names.
 const NAMED: usize = 3;
 /// The most fetches of one kind that are reported: every application may have a key set.
 const FETCHES: usize = 20;
 
-/// What is said of one application whose credentials have all expired, and of several.
-const EXPIRED: (&str, &str) =
-    ("has no credential that is still valid", "have no credential that is still valid");
-/// What is said of one application whose last credential is about to expire, and of several.
-const EXPIRING: (&str, &str) = ("needs another credential: its last one expires", "need another credential");
+/// What is said of the last credential of one application that has expired, and of several applications.
+const EXPIRED: (&str, &str) = ("has expired", "have no credential that is still valid");
+/// What is said of the last credential of one application that is about to expire, and of several applications.
+const EXPIRING: (&str, &str) = ("expires", "need another credential");
 
 /// The health at `now`, the worst problems first.
 pub(super) fn health(state: &State, site: &Site, now: Timestamp) -> Health {
@@ -134,10 +137,31 @@ impl Found {
             if site.awaiting.contains(&name) {
                 let what = format!("{name} is not served: it has no certificate yet: {why}");
                 self.degraded("certificate_missing", what, since);
-            } else if since.is_some() {
-                let what = format!("the server certificate of {name} is not renewed: {why}");
-                self.warning("certificate_renewal", what, since);
+            } else if let (Some(since), Some(domain)) = (since, site.domains.get(&name))
+                && let Some(certificate) = domain.tls.certificate()
+            {
+                self.not_renewed(&name, certificate.validity(), since, &why);
             }
+        }
+    }
+
+    /// Reports a certificate whose renewal fails: as degraded once so little time is left that somebody must act now.
+    fn not_renewed(
+        &mut self,
+        name: &str,
+        Validity { not_before, not_after }: Validity,
+        since: Timestamp,
+        why: &str,
+    ) {
+        let left = not_after.seconds_since(self.now);
+        let expires = if left < 0 { "expired" } else { "expires" };
+        let what = format!(
+            "the server certificate of {name}, which {expires} on {not_after}, has not been renewed since {since}: {why}"
+        );
+        if left < URGENT.min(not_after.seconds_since(not_before) / URGENT_PART) {
+            self.degraded("certificate_renewal", what, Some(not_after));
+        } else {
+            self.warning("certificate_renewal", what, Some(not_after));
         }
     }
 
@@ -160,13 +184,13 @@ impl Found {
     fn applications(&mut self, site: &Site) {
         let (mut expired, mut expiring) = (Ending::default(), Ending::default());
         for application in site.trust.registry.applications() {
-            let ends = application.credentials().map(|credential: CredentialView<'_>| credential.ends());
+            let last = application.credentials().max_by_key(|one| one.ends().unwrap_or(Timestamp::MAX));
             // Without a credential, or with one that does not end, there is no end.
-            let Some(Some(last)) = ends.max_by_key(|end| end.unwrap_or(Timestamp::MAX)) else { continue };
-            if last < self.now {
-                expired.add(application, last);
-            } else if last.days_since(self.now) < CREDENTIAL_DAYS {
-                expiring.add(application, last);
+            let Some((last, end)) = last.and_then(|last| Some((last, last.ends()?))) else { continue };
+            if last.is_expired(self.now) {
+                expired.add(application, last, end);
+            } else if end.days_since(self.now) < CREDENTIAL_DAYS {
+                expiring.add(application, last, end);
             }
         }
         if let Some((what, at)) = expired.described(EXPIRED) {
@@ -218,28 +242,60 @@ impl Found {
 struct Ending<'a> {
     count: usize,
     /// The soonest, at most [`NAMED`].
-    soonest: Vec<(Timestamp, &'a str)>,
+    soonest: Vec<Last<'a>>,
+}
+
+/// The last credential of an application.
+struct Last<'a> {
+    application: &'a Application,
+    credential: CredentialView<'a>,
+    end: Timestamp,
+}
+
+impl Last<'_> {
+    fn client_id(&self) -> &str {
+        self.application.client_id.as_str()
+    }
+
+    /// What to do, and why.
+    fn described(&self, ends: &str) -> String {
+        let register = match self.application.credentials().count() {
+            0 | 1 => "register another",
+            // A third is refused.
+            _ => "replace a",
+        };
+        let table = Role::Authentication.key();
+        let (client_id, name) = (self.client_id(), self.credential.name);
+        format!(
+            "{register} [[application.{table}]] for the application {client_id:?}, whose last one, {name:?}, {ends}"
+        )
+    }
 }
 
 impl<'a> Ending<'a> {
-    fn add(&mut self, application: &'a Arc<Application>, end: Timestamp) {
+    fn add(&mut self, application: &'a Application, credential: CredentialView<'a>, end: Timestamp) {
         self.count += 1;
-        self.soonest.push((end, application.client_id.as_str()));
-        self.soonest.sort_unstable();
+        self.soonest.push(Last { application, credential, end });
+        self.soonest.sort_by(|a, b| (a.end, a.client_id()).cmp(&(b.end, b.client_id())));
         self.soonest.truncate(NAMED);
     }
 
-    /// "the application "a" VERB", or "3 applications VERBS: "a", "b", "c"", and when the first of them ends.
-    fn described(&self, (one, many): (&str, &str)) -> Option<(String, Timestamp)> {
-        let (at, first) = self.soonest.first()?;
+    /// What to do about the only application, or `3 applications VERBS: "a", "b", "c"`; and when the first of them ends.
+    fn described(&self, (ends, many): (&str, &str)) -> Option<(String, Timestamp)> {
+        let first = self.soonest.first()?;
         if self.count == 1 {
-            return Some((format!("the application {first:?} {one}"), *at));
+            return Some((first.described(ends), first.end));
         }
-        let names: Vec<String> = self.soonest.iter().map(|(_, name)| format!("{name:?}")).collect();
+        let names: Vec<String> = self.soonest.iter().map(|last| format!("{:?}", last.client_id())).collect();
         let more = match self.count - names.len() {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        Some((format!("{} applications {many}: {}{more}", self.count, names.join(", ")), *at))
+        let what = format!(
+            "{} applications {many}: {}{more}; `mtls-edge status --expiring` lists the credentials",
+            self.count,
+            names.join(", ")
+        );
+        Some((what, first.end))
     }
 }

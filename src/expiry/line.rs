@@ -123,8 +123,7 @@ fn table(role: Role) -> String {
 }
 
 /// What to do about a credential of `application` that expires at `end`.
-#[must_use]
-pub fn credential_help(
+fn credential_help(
     application: &Application,
     role: Role,
     credential: &CredentialView<'_>,

@@ -80,13 +80,21 @@ async fn only_the_last_credential_of_an_application_matters() {
     let soon = status(&edge, "").await;
     assert_eq!(summary(&soon), ("warning", vec![("warning", "credential_expiring")]));
     let what = soon["health"]["problems"][0]["what"].as_str().unwrap();
-    assert_eq!(what, "the application \"rotated\" needs another credential: its last one expires");
+    assert_eq!(
+        what,
+        "replace a [[application.credential]] for the application \"rotated\", whose last one, \"c1\", expires"
+    );
 
     let alone = written.split("[[application.credential]]").take(2).collect::<Vec<_>>();
     std::fs::write(&registry, alone.join("[[application.credential]]")).unwrap();
     happens(async || status(&edge, "").await["generation"] == 3).await;
     let past = status(&edge, "").await;
     assert_eq!(summary(&past), ("degraded", vec![("degraded", "credential_expired")]));
+    let what = past["health"]["problems"][0]["what"].as_str().unwrap();
+    assert_eq!(
+        what,
+        "register another [[application.credential]] for the application \"rotated\", whose last one, \"c0\", has expired"
+    );
     edge.stop();
 }
 

@@ -9,13 +9,21 @@ use super::{
     Pebble, StubCa, ordered, settings,
     stub::{Script, error},
 };
-use crate::support::{Ca, Client, DOMAIN, Edge, Upstream, Wire, admin, certificates::time_from_now};
+use crate::support::{Ca, Client, DOMAIN, Edge, Upstream, Wire, admin, certificates::time_from_now, program};
 
 async fn problem(edge: &Edge, code: &str) -> Option<String> {
+    reported(edge, code).await.map(|problem| problem["what"].as_str().unwrap().to_owned())
+}
+
+/// The problem with this code.
+async fn reported(edge: &Edge, code: &str) -> Option<Value> {
     let status = admin::status(edge, "").await;
     let problems = status["health"]["problems"].as_array().unwrap();
-    let found = problems.iter().find(|problem| problem["code"] == code);
-    found.map(|problem| problem["what"].as_str().unwrap().to_owned())
+    problems.iter().find(|problem| problem["code"] == code).cloned()
+}
+
+fn renewal() -> String {
+    format!("mtls_edge_acme_renewal_seconds{{domain=\"{DOMAIN}\"}}")
 }
 
 fn orders(result: &str) -> String {
@@ -59,9 +67,14 @@ async fn a_domain_without_a_certificate_is_refused_and_reported() {
 
 /// A certificate in the state that is due for renewal and valid for another hour.
 fn due(state: &TempDir) -> CertificateDer<'static> {
+    issued(state, -30 * 86_400, 3600)
+}
+
+/// A certificate in the state that is valid between these times, in seconds from now.
+fn issued(state: &TempDir, begin: i64, end: i64) -> CertificateDer<'static> {
     let (ca, at) = (Ca::new("CA"), time_from_now);
     let issued = ca.server_with(&[DOMAIN], |params| {
-        (params.not_before, params.not_after) = (at(-30 * 86_400), at(3600));
+        (params.not_before, params.not_after) = (at(begin), at(end));
     });
     let file = state.path().join(format!("{DOMAIN}.pem"));
     std::fs::write(&file, format!("{}\n{}", issued.chain_pem(), issued.key_pem())).unwrap();
@@ -93,8 +106,7 @@ async fn a_failing_ca_leaves_the_old_certificate_in_force() {
         assert!(line.contains(why) && line.contains("keeping the active one"), "{why}: {line}");
         let what = problem(&edge, "certificate_renewal").await.unwrap();
         assert!(what.contains(why), "{what}");
-        let renewal = format!("mtls_edge_acme_renewal_seconds{{domain=\"{DOMAIN}\"}}");
-        let overdue = admin::metric(&edge, &renewal).await;
+        let overdue = admin::metric(&edge, &renewal()).await;
         assert!((-11 * 86_400..-9 * 86_400).contains(&overdue), "at two thirds of 30 days: {overdue}");
         assert_eq!(client.token("billing").await.status, 200);
         // Others change meanwhile, and the file vanishes: the certificate stays.
@@ -102,6 +114,73 @@ async fn a_failing_ca_leaves_the_old_certificate_in_force() {
         edge.reload("applications.toml", "# nobody");
         assert_eq!(client.token("billing").await.status, 401);
     }
+}
+
+/// A directory that cannot be reached: nothing listens on the reserved port 1 of loopback.
+const NO_CA: &str = "https://127.0.0.1:1/dir";
+
+#[tokio::test]
+async fn a_failing_renewal_degrades_shortly_before_the_end() {
+    const HOUR: i64 = 3600;
+    let upstream = Upstream::start().await;
+    // Three days before the end, or in the last sixth of a short lifetime.
+    for (lifetime, left, last) in [(30 * 24, 5 * 24, 3 * 24), (12, 3, 2)] {
+        let state = TempDir::new().unwrap();
+        let now = time::OffsetDateTime::now_utc();
+        issued(&state, (left - lifetime) * HOUR, left * HOUR);
+        let (edge, _) = ordered(&upstream, &settings(NO_CA, &state));
+        let mut edge = edge.clock(now).start();
+        edge.wait_for_log("\"certificate not issued\"");
+        let before = reported(&edge, "certificate_renewal").await.unwrap();
+        assert_eq!(before["level"], "warning");
+        let end = before["at"].as_str().unwrap();
+        let parsed = time::OffsetDateTime::parse(end, &Rfc3339).unwrap();
+        assert!(((parsed - now).whole_seconds() - left * HOUR).abs() < 60, "{before}");
+        let what = before["what"].as_str().unwrap();
+        assert!(what.contains(&format!("expires on {end}, ")) && what.contains("cannot connect"), "{what}");
+        edge.set_clock(parsed - time::Duration::hours(last));
+        assert_eq!(reported(&edge, "certificate_renewal").await.unwrap()["level"], "warning");
+        edge.set_clock(parsed - time::Duration::hours(last) + time::Duration::SECOND);
+        let after = reported(&edge, "certificate_renewal").await.unwrap();
+        assert_eq!((&after["level"], &after["at"]), (&"degraded".into(), &end.into()));
+        let shown = program().args(["status", "--admin", &edge.admin.to_string()]).output().unwrap();
+        assert_eq!(shown.status.code(), Some(3));
+    }
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_served_until_another_is_issued() {
+    let (upstream, state) = (Upstream::start().await, TempDir::new().unwrap());
+    let root = due(&state);
+    let (edge, client) = ordered(&upstream, &settings(NO_CA, &state));
+    let now = time::OffsetDateTime::now_utc();
+    let mut edge = edge.clock(now).start();
+    edge.wait_for_log("\"certificate not issued\"");
+    assert!(!edge.log().contains("server certificate expires soon"), "it renews itself");
+    edge.set_clock(now + time::Duration::hours(2));
+    let line = edge.wait_for_log("\"server certificate has expired\"");
+    assert!(
+        line.contains("ERROR") && line.contains("see in `mtls-edge status` why it was not renewed"),
+        "{line}"
+    );
+    // The clients of the test are not two hours ahead.
+    assert_eq!(Client::with(&(edge.https, root.clone()), &client).token("billing").await.status, 200);
+    edge.stop();
+
+    let (edge, client) = ordered(&upstream, &settings(NO_CA, &state));
+    std::fs::remove_file(state.path().join(format!("{DOMAIN}.retry"))).unwrap();
+    let edge = edge.clock(now + time::Duration::hours(2)).start();
+    edge.wait_for_log(&format!("{DOMAIN}.pem has expired (on "));
+    let line = edge.wait_for_log("\"certificate not issued\"");
+    assert!(line.contains("\"then\":\"the active one has expired\""), "{line}");
+    assert_eq!(Client::with(&(edge.https, root), &client).token("billing").await.status, 200);
+    let overdue = admin::metric(&edge, &renewal()).await;
+    assert!((-11 * 86_400..-9 * 86_400).contains(&overdue), "{overdue}");
+    for code in ["certificate_expired", "certificate_renewal"] {
+        assert_eq!(reported(&edge, code).await.unwrap()["level"], "degraded", "{code}");
+    }
+    assert!(reported(&edge, "certificate_missing").await.is_none());
+    edge.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
