@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::ending::{Ending, endings};
+use self::ending::{Ending, Thing, endings};
 use crate::{
     clock::{Clock, Timestamp},
     site::{Generation, SiteHandle},
@@ -110,7 +110,8 @@ impl Logged {
         Self { hasher: RandomState::default(), reported: HashMap::new(), complete_until: loaded }
     }
 
-    /// The lines that are due, the soonest end first, and when the next one will be.
+    /// The lines that are due, and when the next one will be. Credentials are last, since there may be thousands; then the soonest end is
+    /// first.
     fn due<'a>(
         &self,
         endings: impl Iterator<Item = Ending<'a>>,
@@ -130,7 +131,7 @@ impl Logged {
                 due.push(Due { ending, passed, key });
             }
         }
-        due.sort_by_key(|due| due.ending.end);
+        due.sort_by_key(|due| (matches!(due.ending.thing, Thing::Credential { .. }), due.ending.end));
         (due, next)
     }
 

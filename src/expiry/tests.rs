@@ -1,7 +1,4 @@
-use super::{
-    ending::{Thing, of_application},
-    *,
-};
+use super::{ending::of_application, *};
 use crate::{
     identity::Thumbprint,
     trust::{ApplicationSpec, AuthMethod, Change, CredentialSpec, Registered, Registry},
@@ -136,4 +133,15 @@ fn the_soonest_expiry_comes_first() {
         _ => "",
     });
     assert_eq!(names.collect::<Vec<_>>(), ["b", "a"]);
+}
+
+#[test]
+fn credentials_come_after_what_concerns_everybody() {
+    let registry = registry(&[("a", Some(before(1, 0)))]);
+    let own = Ending { thing: Thing::AdminCertificate, end: END };
+    let credentials = registry.applications().flat_map(|application| of_application(application));
+    let logged = logged();
+    let (due, _) = logged.due(credentials.chain([own]), before(0, 1));
+    let names: Vec<_> = due.iter().map(|due| due.ending.thing.name()).collect();
+    assert_eq!(names, ["admin certificate", "credential"]);
 }
