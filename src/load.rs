@@ -17,6 +17,7 @@ mod log_file;
 mod methods;
 mod pem;
 mod profile;
+mod purpose;
 mod secret;
 mod site;
 mod ticket_keys;
@@ -33,5 +34,6 @@ pub use listen::{
 };
 pub use log_file::cannot_open_log;
 pub use pem::{certificates_in, read_certificates};
+pub use purpose::Purpose;
 pub use site::{Built, build, public_authorities};
 pub use upstream::roots;

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use mtls_edge::{
     clock::{Clock, Timestamp},
     identity::ClientCertificate,
-    load::build,
+    load::{Purpose, build},
     site::{Domain, Site},
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -31,7 +31,7 @@ impl Snapshot {
         let subtree =
             "\n[[domain.route]]\npath = \"/apps/*\"\nmethods = [\"GET\"]\nauthenticate = \"none\"\n";
         folder.edit(|text| text + subtree);
-        let built = build(&folder.config().into(), None, &Clock::System);
+        let built = build(&folder.config().into(), Purpose::Start, &Clock::System);
         let (_, site) = built.site.expect("what init writes is valid");
         let [billing, payments] = ["billing", "payments"].map(|name| certificate(folder.path(), name));
         Self { site, billing, payments }

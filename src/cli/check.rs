@@ -13,7 +13,7 @@ use crate::{
     acme::Outlook,
     clock::Clock,
     config::{Input, Severity, to_json},
-    load::{build, check_backlog, check_memory, check_open_files, public_authorities},
+    load::{Purpose, build, check_backlog, check_memory, check_open_files, public_authorities},
 };
 
 /// How problems are printed.
@@ -40,7 +40,7 @@ pub(super) struct Options {
 /// Builds everything that `run` would build, and prints the problems. Exits 1 if one is an error, or if `strict` and
 /// there is one at all; else 0.
 pub(super) fn check(config: &Input, options: &Options) -> ExitCode {
-    let mut built = build(config, None, &Clock::System);
+    let mut built = build(config, Purpose::Check, &Clock::System);
     let (mut probed, mut outlook) = (Vec::new(), Vec::<Outlook>::new());
     if let Some((settings, site)) = &built.site {
         outlook = Outlook::of(settings, Clock::System.now()).collect();

@@ -23,7 +23,7 @@ use crate::{
         settings::{Domain, Settings, Upstream},
     },
     forward::Pools,
-    load::build,
+    load::{Purpose, build},
     net::WriteBatcher,
     site::Site,
 };
@@ -53,7 +53,7 @@ impl Findings {
 
 /// Exits 1 if an origin believes forged headers, 3 if none does but not every origin could be judged, else 0.
 pub(super) fn doctor(config: &Input, client_ids: &[String], is_json: bool) -> ExitCode {
-    let built = build(config, None, &Clock::System);
+    let built = build(config, Purpose::Start, &Clock::System);
     let Some((settings, site)) = &built.site else {
         print::problems(&built.problems);
         return ExitCode::FAILURE;

@@ -14,7 +14,7 @@ use crate::{
     authenticate::{AssertionRules, Attempt, Mechanism, Proof, judge_client},
     clock::{Clock, Timestamp},
     config::{Input, Severity},
-    load::build,
+    load::{Purpose, build},
     replay::ReplayStore,
     site::Site,
     source::crl,
@@ -63,7 +63,7 @@ fn forwarded(site: &Site, client_id: &ClientId, mechanism: Mechanism<'_>) -> Opt
 
 /// The site of a configuration. Prints its errors if it has some, and returns the exit code.
 pub(super) fn site(config: &Input) -> Result<Site, ExitCode> {
-    let built = build(config, None, &Clock::System);
+    let built = build(config, Purpose::Start, &Clock::System);
     let missing = built.site.as_ref().map(|(settings, _)| crl::missing(&settings.trust, Clock::System.now()));
     // The edge serves no site that lacks a CRL by which it would refuse.
     let problems = built.problems.into_iter().chain(missing.unwrap_or_default());

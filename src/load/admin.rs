@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::{
     credential::{CredentialFiles, InUse, Role, load_credential, read_key},
     pem::read_certificates,
+    purpose::Purpose,
     secret::secret_text,
 };
 use crate::{
@@ -28,10 +29,10 @@ const MAX_TOKENS: usize = 2;
 /// The fewest characters of a token.
 const MIN_LENGTH: usize = 16;
 
-/// Who may use the admin address by these settings; none after an error. TLS that is the same is that of `active`.
+/// Who may use the admin address by these settings; none after an error. TLS that is the same is that of the previous site.
 pub(super) fn admin_rules(
     settings: &Settings,
-    active: Option<&AdminRules>,
+    purpose: Purpose<'_>,
     clock: &Clock,
     problems: &mut Vec<Problem>,
 ) -> Option<AdminRules> {
@@ -45,9 +46,9 @@ pub(super) fn admin_rules(
             }
         },
     };
-    let active_tls = active.and_then(|active| active.tls.as_ref());
+    let active_tls = purpose.previous().and_then(|previous| previous.admin.tls.as_ref());
     let certificates: Vec<_> = active_tls.and_then(|active| active.leaf()).into_iter().collect();
-    let in_use = InUse::of(active.is_some(), &certificates);
+    let in_use = purpose.in_use(&certificates);
     let tls = match &settings.admin.identity {
         None => Some(None),
         Some(identity) => {

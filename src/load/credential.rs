@@ -105,18 +105,13 @@ pub(super) struct CredentialFiles<'a> {
 /// Which certificates are used although they are not valid now.
 #[derive(Clone, Copy)]
 pub(super) enum InUse<'a> {
-    /// The edge starts. Any that has expired: the passage of time must not make a restart fail, for all domains.
+    /// Any that has expired.
     AtStart,
-    /// Those that the running edge uses: other changes, such as the removal of a credential, must not wait for a renewal.
+    /// Those that the running edge uses.
     Running(&'a [&'a CertificateDer<'static>]),
 }
 
-impl<'a> InUse<'a> {
-    /// For an edge that runs with these certificates, or starts.
-    pub(super) const fn of(is_running: bool, certificates: &'a [&'a CertificateDer<'static>]) -> Self {
-        if is_running { Self::Running(certificates) } else { Self::AtStart }
-    }
-
+impl InUse<'_> {
     fn tolerates(self, certificate: &CertificateDer<'static>, has_expired: bool) -> bool {
         match self {
             Self::AtStart => has_expired,

@@ -6,7 +6,8 @@ use http::{HeaderName, HeaderValue};
 
 use super::{
     acme::{AcmeFile, load_acme},
-    credential::{ACME_HELP, CredentialFiles, InUse, LoadedCredential, Role, load_credential},
+    credential::{ACME_HELP, CredentialFiles, LoadedCredential, Role, load_credential},
+    purpose::Purpose,
     ticket_keys::ticket_secrets,
 };
 use crate::{
@@ -24,7 +25,7 @@ pub(super) struct Parts<'a> {
     pub(super) profile: Option<Profile>,
     pub(super) upstream: Option<(Arc<Target>, ForwardedFor)>,
     pub(super) ca_names: &'a [rustls::DistinguishedName],
-    pub(super) previous: Option<&'a Site>,
+    pub(super) purpose: Purpose<'a>,
     pub(super) clock: &'a Clock,
 }
 
@@ -50,7 +51,7 @@ pub(super) fn build_domain(
     parts: Parts<'_>,
     problems: &mut Vec<Problem>,
 ) -> Built {
-    let credential = credential(settings, parts.previous, parts.clock.now(), problems);
+    let credential = credential(settings, parts.purpose, parts.clock.now(), problems);
     let ticket_secrets =
         settings.ticket_keys.as_ref().map(|file| ticket_secrets(file, problems).ok_or(())).transpose().ok();
     let (Some(profile), Some((target, forwarded_for))) = (parts.profile, parts.upstream) else {
@@ -83,7 +84,7 @@ pub(super) fn build_domain(
         ticket_secrets,
         hints: if settings.tls.ca_hints { parts.ca_names.to_vec() } else { Vec::new() },
     };
-    let former = active(settings, parts.previous).map(|active| &active.tls);
+    let former = active(settings, parts.purpose.previous()).map(|active| &active.tls);
     let tls = match tls::DomainTls::new(options, former, parts.clock) {
         Ok(tls) => tls,
         Err(error) => {
@@ -119,18 +120,19 @@ fn active<'a>(settings: &settings::Domain, previous: Option<&'a Site>) -> Option
 /// Loads the certificate and the key.
 fn credential(
     settings: &settings::Domain,
-    previous: Option<&Site>,
+    purpose: Purpose<'_>,
     now: Timestamp,
     problems: &mut Vec<Problem>,
 ) -> Credential {
     // Of all domains, since one may have been renamed.
+    let previous = purpose.previous();
     let active_certificates: Vec<_> = previous
         .iter()
         .flat_map(|previous| previous.domains.values())
         .filter_map(|domain| domain.tls.leaf())
         .collect();
-    let in_use = InUse::of(previous.is_some(), &active_certificates);
     if settings.acme {
+        let in_use = purpose.of_renewed().in_use(&active_certificates);
         let loaded = load_acme(&settings.certificate, &settings.name.value, in_use, now, problems);
         return ordered(loaded, &settings.certificate, active(settings, previous), problems);
     }
@@ -139,7 +141,7 @@ fn credential(
         role: Role::Server(&settings.name.value),
         certificate: &settings.certificate,
         private_key: &settings.private_key,
-        in_use,
+        in_use: purpose.in_use(&active_certificates),
         now,
     };
     load_credential(&files, problems).map_or(Credential::Failed, Credential::Loaded)

@@ -19,6 +19,7 @@ use super::{
     methods,
     pem::read_certificates,
     profile,
+    purpose::Purpose,
     token_issuers::{load_token_issuers, wanted_key_sets},
     traces::load_traces,
     upstream::load_targets,
@@ -52,10 +53,11 @@ pub struct Built {
 /// Reads the configuration and the files that it references. The site has the first generation number; the caller assigns
 /// another one when it activates the site.
 ///
-/// Unchanged parts are taken over from `previous`: the TLS configuration of a domain with its ticket keys, an upstream with its
+/// Unchanged parts are taken over from the previous site, if there is one: the TLS configuration of a domain with its ticket keys, an upstream with its
 /// connections.
 #[must_use]
-pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
+pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
+    let previous = purpose.previous();
     let now = clock.now();
     let mut files: BTreeSet<PathBuf> = input.file().map(Path::to_owned).into_iter().collect();
     let (settings, mut problems) = config::settings(input);
@@ -99,10 +101,10 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
     key_sets.extend(
         published.into_iter().map(|source| WantedKeySet { source, refresh: RefreshRequest::default() }),
     );
-    let admin = admin_rules(&settings, previous.map(|previous| &previous.admin), clock, &mut problems);
+    let admin = admin_rules(&settings, purpose, clock, &mut problems);
     let traces = settings.traces.as_ref().and_then(|traces| load_traces(traces, previous, &mut problems));
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
-    let targets = load_targets(&settings.upstreams, previous, now, &mut problems);
+    let targets = load_targets(&settings.upstreams, purpose, now, &mut problems);
     let secret_names = settings.upstreams.iter().flat_map(|upstream| {
         upstream
             .headers
@@ -121,7 +123,7 @@ pub fn build(input: &Input, previous: Option<&Site>, clock: &Clock) -> Built {
         let target = targets.get(domain.upstream).cloned().flatten();
         let upstream = target.map(|target| (target, settings.forwarded_for(domain.upstream)));
         let profile = profile.map(|profile| reuse_profile(profile, previous));
-        let parts = Parts { profile, upstream, ca_names: &ca_names, previous, clock };
+        let parts = Parts { profile, upstream, ca_names: &ca_names, purpose, clock };
         match build_domain(domain, parts, &mut problems) {
             domain::Built::Ready(built) => drop(domains.insert(built.name.clone(), Arc::from(built))),
             domain::Built::Awaiting => drop(awaiting.insert(domain.name.value.as_str().into())),

@@ -11,6 +11,7 @@ use rustls::{RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
 use super::{
     credential::{CredentialFiles, InUse, LoadedCredential, Role, load_credential},
     pem::read_certificates,
+    purpose::Purpose,
     secret::load_headers,
 };
 use crate::{
@@ -24,13 +25,13 @@ use crate::{
 /// Loads the upstreams. One that is the same as an active one keeps its connections; none: a problem is an error.
 pub(super) fn load_targets(
     upstreams: &[Upstream],
-    previous: Option<&Site>,
+    purpose: Purpose<'_>,
     now: Timestamp,
     problems: &mut Vec<Problem>,
 ) -> Vec<Option<Arc<Target>>> {
-    let active = || previous.into_iter().flat_map(Site::targets);
+    let active = || purpose.previous().into_iter().flat_map(Site::targets);
     let certificates: Vec<_> = active().filter_map(|target| target.client_certificate()).collect();
-    let in_use = InUse::of(previous.is_some(), &certificates);
+    let in_use = purpose.in_use(&certificates);
     let load = |upstream| {
         let target = load_target(upstream, in_use, now, problems)?;
         Some(active().find(|active| ***active == target).cloned().unwrap_or_else(|| Arc::new(target)))

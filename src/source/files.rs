@@ -37,7 +37,7 @@ use crate::{
     acme::Renewer,
     clock::{Clock, Timestamp},
     config::{Input, Problem, settings::Settings},
-    load::{Built, WantedKeySet, build},
+    load::{Built, Purpose, WantedKeySet, build},
     observe::Reloads,
     site::{Generation, SiteHandle},
     tls::Challenges,
@@ -224,7 +224,7 @@ impl FileSource {
             return None;
         }
         let current = self.site.load_full();
-        let built = build(&self.config, Some(&current), &self.clock);
+        let built = build(&self.config, Purpose::Reload(&current), &self.clock);
         let missing =
             built.site.as_ref().map(|(settings, _)| crl::missing(&settings.trust, self.clock.now()));
         let names_others = !built.files.is_subset(&self.files);

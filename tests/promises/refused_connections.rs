@@ -40,6 +40,8 @@ async fn each_limit_on_connections_is_logged_with_advice() {
         } else {
             let mut first = client.tcp().await.unwrap();
             first.write_all(&[22, 3, 1]).await.unwrap();
+            let in_flight = async || admin::metric(&edge, "mtls_edge_handshakes_in_flight").await;
+            admin::happens(async || in_flight().await == 1).await;
             assert_eq!(client.token("billing").await.status, 200, "{limit}");
         }
         let line: Value = serde_json::from_str(&edge.wait_for_log(REACHED)).unwrap();

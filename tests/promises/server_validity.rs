@@ -59,7 +59,6 @@ async fn one_expired_certificate_does_not_prevent_a_start() {
         Client::with(&(edge.https, server.chain[0].clone()), &billing).server_name("expired.example");
     let error = client.tls().await.unwrap_err();
     assert!(error.to_string().contains("xpired"), "{error}");
-    // A restart of an edge with the same files succeeds, so that `check` before it does, too.
     edge.stop();
 }
 

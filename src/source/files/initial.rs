@@ -13,7 +13,7 @@ use super::contents::{Contents, FileStamps};
 use crate::{
     clock::{Clock, Timestamp},
     config::{Input, Problem, Severity, settings::Settings},
-    load::{Built, WantedKeySet, build},
+    load::{Built, Purpose, WantedKeySet, build},
     site::SiteHandle,
     source::{crl, key_sets},
 };
@@ -89,7 +89,7 @@ fn read(config: &Input, clock: &Clock) -> Read {
     loop {
         tries += 1;
         let start = Timestamp::from(SystemTime::now());
-        let built = build(config, None, clock);
+        let built = build(config, Purpose::Start, clock);
         let lacks_crl =
             built.site.as_ref().is_some_and(|(settings, _)| crl::lacks_any(&settings.trust, clock.now()));
         let lacks_document = lacks_crl || key_sets::lacks_any(&built.key_sets);

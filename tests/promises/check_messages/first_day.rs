@@ -71,7 +71,7 @@ const TRAPS: &[Trap] = &[
     in_files(
         "an expired server certificate",
         |folder| server(folder, |params| params.not_after = time_from_now(-60)),
-        ("warning", "domain.certificate: server.pem has expired (on "),
+        ("error", "domain.certificate: server.pem has expired (on "),
     ),
     in_files(
         "a server certificate of the day after tomorrow",

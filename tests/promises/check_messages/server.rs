@@ -152,7 +152,7 @@ fn server_certificate_has_expired() {
     let end = time_from_now(-60);
     expired(&Folder::new(), end).prints(
         &r#"
-warning: domain.certificate: server.pem has expired (on END): clients will refuse it
+error: domain.certificate: server.pem has expired (on END): clients will refuse it
   --> edge.toml:10:15
    |
 10 | certificate = "server.pem"
@@ -160,7 +160,7 @@ warning: domain.certificate: server.pem has expired (on END): clients will refus
    |
    = help: renew it, and write the new chain to server.pem
 
-0 errors, 1 warning
+1 error, 0 warnings
 "#
         .replace("END", &rfc3339(end)),
     );

@@ -183,10 +183,10 @@ fn client_certificate_has_expired() {
     folder.credentials("edge", &self_signed_with("edge", |params| params.not_after = ended));
     let (is_valid, printed) = folder.check();
     let what = format!(
-        "warning: upstream.client_certificate: edge.pem has expired (on {}): the upstream will refuse it",
+        "error: upstream.client_certificate: edge.pem has expired (on {}): the upstream will refuse it",
         rfc3339(ended)
     );
-    assert!(is_valid && printed.contains(&what), "{printed}");
+    assert!(!is_valid && printed.contains(&what), "{printed}");
 }
 
 #[test]
