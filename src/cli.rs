@@ -13,6 +13,7 @@ mod folder;
 mod init;
 mod inspect;
 mod man;
+mod number;
 mod presented;
 mod print;
 mod reachable;
@@ -29,7 +30,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::{ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
 
-use self::config_path::ConfigFile;
+use self::{config_path::ConfigFile, number::number};
 
 use crate::observe::{choose_colours, finish_log, has_colours};
 
@@ -56,7 +57,7 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
         /// Number of worker threads; overrides `[listen] workers`. Default: the number of cores available to the process.
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        #[arg(long, value_name = "N", value_parser = number(1_u16..=1024, "a number of threads"))]
         workers: Option<u16>,
     },
     /// Validate a configuration and the files it references; exits 1 on errors.
@@ -72,7 +73,7 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
         /// The admin address of the running edge. Default: that of the configuration.
-        #[arg(long, value_name = "ADDR", conflicts_with_all = ["config", "file"])]
+        #[arg(long, value_name = "ADDR", value_parser = status::address, conflicts_with_all = ["config", "file"])]
         admin: Option<SocketAddr>,
         #[command(flatten)]
         options: status::Options,
@@ -120,10 +121,10 @@ enum Command {
         #[arg(long)]
         once: bool,
         /// The port of the edge on loopback. Default: a free one.
-        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        #[arg(long, value_name = "PORT", default_value_t = 0, value_parser = number(0..=u16::MAX, "a port"))]
         port: u16,
         /// Start only a token endpoint on this port of loopback, for an edge of your own. It authenticates nobody.
-        #[arg(long, value_name = "PORT", conflicts_with_all = ["once", "port"])]
+        #[arg(long, value_name = "PORT", value_parser = number(0..=u16::MAX, "a port"), conflicts_with_all = ["once", "port"])]
         token_endpoint: Option<u16>,
     },
     /// Write a commented configuration for an authorization server, with development certificates, and print the next commands.

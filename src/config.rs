@@ -31,6 +31,7 @@ mod variable;
 use crate::text::{encoding, suggest};
 
 pub use diagnostic::{Fault, Problem, Severity, records, render, to_json};
+pub use edge::listen_address;
 pub use input::Input;
 pub use lenient::{Operators, log_format, operators};
 pub use parse::{applications, settings};

@@ -30,7 +30,8 @@ pub use admin::{admin_tokens, operator_identity};
 pub use crl_cache::{CachedCrl, cached_crl, judge_fetched};
 pub use key_sets::{CachedKeySet, WantedKeySet, cached_key_set, judge_fetched_key_set};
 pub use listen::{
-    cannot_bind, check_backlog, check_memory, check_open_files, listen_spec, stray_socket, too_few_open_files,
+    cannot_bind, check_backlog, check_memory, check_open_files, listen_spec, stray_socket,
+    too_few_open_files, unbindable,
 };
 pub use log_file::cannot_open_log;
 pub use pem::{certificates_in, read_certificates};

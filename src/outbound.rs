@@ -71,7 +71,10 @@ pub enum GetError {
     /// The server responded with another status than 200.
     #[error("the server responded with {0}, expected 200{redirects}", redirects = if .0.is_redirection() { ": redirects are not followed" } else { "" })]
     Status(StatusCode),
-    /// The connection failed, or the body is too long.
+    /// Nothing accepts connections there.
+    #[error("cannot connect: {0}")]
+    Connect(io::Error),
+    /// The exchange failed, or the body is too long.
     #[error("{0}")]
     Failed(String),
 }
@@ -214,6 +217,6 @@ where
     }
 }
 
-async fn connect(to: impl ToSocketAddrs) -> Result<TcpStream, String> {
-    TcpStream::connect(to).await.map_err(|error| format!("cannot connect: {error}"))
+async fn connect(to: impl ToSocketAddrs) -> Result<TcpStream, GetError> {
+    TcpStream::connect(to).await.map_err(GetError::Connect)
 }

@@ -18,7 +18,11 @@ use super::{
     signals::{Signal, Signals},
 };
 use crate::{
-    clock::Clock, config::render, edge::Edge, observe::finish_log, source::files::InitialBuild,
+    clock::Clock,
+    config::{Fault, render},
+    edge::Edge,
+    observe::finish_log,
+    source::files::InitialBuild,
     text::suggest::shell_word,
 };
 
@@ -46,17 +50,24 @@ pub(super) fn token_endpoint(port: u16) -> ExitCode {
     };
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => print::failure(error),
+        Err(error) => failed(error),
     }
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+fn failed(failure: Failure) -> ExitCode {
+    match failure.downcast::<Fault>() {
+        Ok(fault) => print::unusable(*fault),
+        Err(error) => print::failure(error),
+    }
+}
+
 /// Runs the demo; with `once` it exits after its own requests, else it serves until a signal.
 pub(super) fn demo(once: bool, port: u16) -> ExitCode {
     match run(once, port) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => print::failure(error),
+        Err(error) => failed(error),
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     curl::Call,
     development::{Client, DAYS, DevelopmentError, SECRET},
     folder::cannot_write,
+    number::number,
     print,
 };
 use crate::{
@@ -37,7 +38,7 @@ pub(super) struct Options {
     #[arg(long)]
     self_signed: bool,
     /// How many days it is valid.
-    #[arg(long, value_name = "N", default_value_t = DAYS, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    #[arg(long, value_name = "N", default_value_t = DAYS, value_parser = number(1_u16..=3650, "a number of days"))]
     days: u16,
     /// A DNS name of the client, by which it is then registered; may be repeated.
     #[arg(long, value_name = "NAME", value_parser = dns)]

@@ -83,6 +83,12 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Presented, Fault> {
     if let Ok(PublicKey::Spki(der)) = pem::public_key(bytes) {
         return Ok(Presented::PublicKey(der));
     }
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+        let fault = file::fault(path, " is a configuration, expected what a client presents or registers");
+        return Err(fault.help(
+            "give a certificate, a public key or a signed JWT; `mtls-edge check --config FILE` validates an edge.toml, and the applications.toml that it names",
+        ));
+    }
     let chain = certificates_in(path, bytes)?;
     let certificate = ClientCertificate::from_chain(&chain)
         .map_err(|error| file::fault(path, format_args!(" cannot be used: {error}")))?;

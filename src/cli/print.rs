@@ -46,13 +46,17 @@ pub(super) fn failure(error: impl Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Writes why a file cannot be used, and what to do.
+/// Writes why a command failed, and what to do.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn unusable(fault: Fault) -> ExitCode {
-    let code = failure(&fault);
-    if let Some(help) = fault.help {
-        err(format_args!("help: {help}\n"));
-    }
-    code
+    err(explained(&fault));
+    ExitCode::FAILURE
+}
+
+/// A fault and what to do, on two lines.
+pub(super) fn explained(fault: &Fault) -> String {
+    let help = fault.help.as_ref().map_or_else(String::new, |help| format!("help: {help}\n"));
+    format!("error: {fault}\n{help}")
 }
 
 /// Writes the problems of a configuration.

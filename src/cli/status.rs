@@ -11,14 +11,11 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
 
-use self::{
-    fetch::{Endpoint, Failure},
-    layout::Screen,
-};
-use super::print;
+use self::{fetch::Endpoint, layout::Screen};
+use super::{number::number, print};
 use crate::{
-    admin::{Level, Status},
-    config::Input,
+    admin::{self, Level, Status},
+    config::{self, Fault, Input},
 };
 
 /// The exit code if the edge is degraded; clap's is 2.
@@ -43,10 +40,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "ID", conflicts_with_all = ["expiring", "page"])]
     client_id: Option<String>,
     /// Show only what has expired or will expire within DAYS. Default: 30.
-    #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "30", conflicts_with = "page")]
+    #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "30", value_parser = number(0..=u32::MAX, "a number of days"), conflicts_with = "page")]
     expiring: Option<u32>,
     /// Repeat every SECONDS until Ctrl-C. Default: 2.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = number(1_u16..=3600, "a number of seconds"))]
     watch: Option<u16>,
     /// Show thumbprints and long values in full, whatever the width of the terminal.
     #[arg(long)]
@@ -65,8 +62,15 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
     /// The page of applications to show, from 1.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(1..=u32::MAX, "a page"))]
     page: u32,
+}
+
+/// Parses the value of `--admin`.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let expected = "expected an IP address and a port, as the log of the edge has it";
+    config::listen_address(text, admin::DEFAULT_ADDRESS)
+        .map_err(|fault| fault.help.map_or_else(|| expected.to_owned(), |help| format!("{expected}; {help}")))
 }
 
 /// Shows the status of the edge. Exits 0 if the edge is healthy, 3 if it is
@@ -93,7 +97,7 @@ fn once(runtime: &Runtime, endpoint: &Endpoint, options: &Options) -> ExitCode {
     if options.ready {
         return match runtime.block_on(endpoint.ready()) {
             Ok(ready) => print::result(ready, ExitCode::SUCCESS),
-            Err(failure) => print::failure(failure),
+            Err(fault) => print::unusable(fault),
         };
     }
     let shown = runtime.block_on(endpoint.get(options)).and_then(|document| {
@@ -106,12 +110,12 @@ fn once(runtime: &Runtime, endpoint: &Endpoint, options: &Options) -> ExitCode {
     });
     match shown {
         Ok((text, code)) => print::result(text, code),
-        Err(failure) => print::failure(failure),
+        Err(fault) => print::unusable(fault),
     }
 }
 
 /// The status as text for this screen.
-fn text(status: &Status, endpoint: &Endpoint, options: &Options, screen: Screen) -> Result<String, Failure> {
+fn text(status: &Status, endpoint: &Endpoint, options: &Options, screen: Screen) -> Result<String, Fault> {
     let screen = if options.wide { screen.unlimited() } else { screen };
     let blocks = view::blocks(status, endpoint, options)?;
     Ok(layout::text(&blocks, screen))

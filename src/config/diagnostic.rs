@@ -114,6 +114,8 @@ impl fmt::Display for Fault {
     }
 }
 
+impl std::error::Error for Fault {}
+
 impl fmt::Display for Problem {
     /// One line for the log: `edge.toml:12:15: domain.client_auth: found ...; did you mean ...?`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,6 +20,7 @@ mod trust;
 mod upstream;
 
 pub(super) use limits::per_second;
+pub use listen::address as listen_address;
 
 use super::{
     diagnostic::{Fault, Problem},
@@ -27,13 +28,16 @@ use super::{
     schema::{ADMIN, DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TOKEN_ISSUER, TRACES, TRUST, UPSTREAM},
     settings::Settings,
     span::{Span, Spanned},
-    suggest::quote,
+    suggest::{quote, shell_word},
 };
 
 use crate::observe::log::{LogFormat, LogSettings, LogTarget, log_filter};
 
 /// Reads all tables of the file. Returns `None` after an error in a part that has no default.
 pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
+    if is_registry(root) {
+        return None;
+    }
     let tables = [(LISTEN, "listen"), (ADMIN, "admin"), (LIMITS, "limits"), (LOG, "log"), (TRUST, "trust")]
         .map(|(kind, key)| root.table(kind, key));
     let spans = tables.iter().flat_map(spans).collect();
@@ -86,6 +90,27 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
         spans,
     })
 }
+
+/// Reports a file that has applications, and neither upstreams nor domains: only that it is the other file.
+fn is_registry(root: &Table<'_>) -> bool {
+    let is_written = |key| root.key_span(key).is_some();
+    let Some(span) = root.key_span(REGISTERED).filter(|_| !is_written("upstream") && !is_written("domain"))
+    else {
+        return false;
+    };
+    // It needs no second report as an unknown key.
+    let _ = root.get(REGISTERED);
+    let edge = shell_word(&root.reader.folder.join("edge.toml").display().to_string());
+    let what = "found [[application]], which belongs to applications.toml; expected an edge.toml";
+    root.reader.report(
+        Problem::error(&span, "", what)
+            .help(format!("give the file that names this one as [trust] applications, such as {edge}")),
+    );
+    true
+}
+
+/// The table that only applications.toml has.
+const REGISTERED: &str = "application";
 
 /// The span of each key of a table's schema, by the key's path. An absent key has the span of the table.
 fn spans(table: &Table<'_>) -> impl Iterator<Item = (String, Span)> {

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::diagnostic::Fault;
+use crate::text::suggest::shell_word;
 
 pub use self::{
     registry::{is_of_registry, of_registry},
@@ -35,6 +36,12 @@ pub(super) const TOML_LIMIT: u64 = 256 << 20;
 /// A fault of a file. `what` is appended to the path without a separator.
 pub fn fault(path: &Path, what: impl fmt::Display) -> Fault {
     Fault::new(format!("{}{what}", path.display()))
+}
+
+/// The advice to change the mode of a file or folder, as a command.
+#[must_use]
+pub fn chmod(change: &str, path: &Path) -> String {
+    format!("run: chmod {change} {}", shell_word(&path.display().to_string()))
 }
 
 /// The content and the mode of a file.
@@ -85,6 +92,12 @@ pub struct WorldWritable {
 }
 
 impl WorldWritable {
+    /// The command that takes the right to write from the others.
+    #[must_use]
+    pub fn help(path: &Path) -> String {
+        chmod("o-w", path)
+    }
+
     /// The cause of an error of [`read_with_mode`], if it is this one.
     #[must_use]
     pub fn cause_of(error: &io::Error) -> Option<&Self> {

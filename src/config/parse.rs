@@ -56,7 +56,7 @@ pub fn applications(
                     "{}: {error}: anyone who can add a file decides which clients are accepted",
                     path.display()
                 );
-                Fault::new(what).help("run: chmod o-w on the folder")
+                Fault::new(what).help(file::WorldWritable::help(path))
             } else {
                 file::unreadable(path, &error)
             };
@@ -169,9 +169,9 @@ fn read(input: &Input) -> Result<String, Failure> {
         let unreadable = file::unreadable(input.path(), &error);
         let fault = |what: &str| Failure::of(Fault { what: what.to_owned(), ..unreadable.clone() });
         match error.kind() {
-            _ if file::WorldWritable::cause_of(&error).is_some() => Failure::new(
-                format!("{error}: anyone who can write it decides which clients are accepted"),
-                "run: chmod o-w on the file",
+            _ if file::WorldWritable::cause_of(&error).is_some() => Failure::of(
+                Fault::new(format!("{error}: anyone who can write it decides which clients are accepted"))
+                    .help(file::WorldWritable::help(input.path())),
             ),
             io::ErrorKind::NotFound => fault(MISSING),
             io::ErrorKind::IsADirectory => Failure::new(DIRECTORY, "name the file in it, such as edge.toml"),

@@ -237,15 +237,14 @@ fn load_key(
     with_certificates: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<(Arc<dyn SigningKey>, [u8; 32])> {
-    let (file, key) = (files.private_key, files.role.private_key_key());
-    let path = &file.value;
+    let (place, key) = (files.private_key, files.role.private_key_key());
+    let path = &place.value;
     let (loaded, mode) = read_key(files.provider, path, with_certificates);
     if let Some(mode) = mode.filter(|mode| mode & 0o007 != 0) {
-        let shown = path.display();
-        let what = format!("{shown} can be read by others (mode {mode:03o})");
-        problems.push(Problem::warning(&file.span, key, what).help(format!("run: chmod 600 {shown}")));
+        let what = format!("{} can be read by others (mode {mode:03o})", path.display());
+        problems.push(Problem::warning(&place.span, key, what).help(file::chmod("o=", path)));
     }
-    loaded.map_err(|fault| problems.push(fault.at(&file.span, key))).ok()
+    loaded.map_err(|fault| problems.push(fault.at(&place.span, key))).ok()
 }
 
 type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::config::{
-    Problem, Span, Spanned,
+    Problem, Span, Spanned, file,
     settings::{Application, Matcher, SecretSource, Settings, TokenVerification},
 };
 
@@ -78,7 +78,7 @@ pub(super) fn check_folder_permissions(settings: &Settings) -> Vec<Problem> {
                     let what = format!(
                         "{shown} can be written by others (mode {mode:03o}): any user of this machine can replace its files"
                     );
-                    problems.push(Problem::warning(place, "", what).help(format!("run: chmod o-w {shown}")));
+                    problems.push(Problem::warning(place, "", what).help(file::chmod("o-w", folder)));
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    config::{Problem, Span, Spanned, settings::Settings},
+    config::{Fault, Problem, Span, Spanned, settings::Settings},
     listen::{BACKLOG, ListenSpec, Purpose, Shares, Shortage, Stray, StrayReason},
     observe::bound_of_group,
     text::suggest::shell_word,
@@ -87,7 +87,13 @@ fn connections_span(settings: &Settings) -> &Span {
 /// The error that the address configured in `key` cannot be bound.
 #[must_use]
 pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) -> Problem {
-    let (ip, port) = (address.value.ip(), address.value.port());
+    unbindable(address.value, error).at(&address.span, key)
+}
+
+/// Why an address cannot be bound.
+#[must_use]
+pub fn unbindable(address: SocketAddr, error: &io::Error) -> Fault {
+    let (ip, port) = (address.ip(), address.port());
     let (why, help) = match error.kind() {
         io::ErrorKind::AddrInUse => (
             "Address already in use by another program".to_owned(),
@@ -102,7 +108,7 @@ pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) 
             ),
             format!(
                 "in the systemd unit write AmbientCapabilities=CAP_NET_BIND_SERVICE, or let a socket unit bind it (ListenStream={}); without systemd run as root: setcap cap_net_bind_service=+ep {}; or use a higher port, such as 8443",
-                address.value,
+                address,
                 executable()
             ),
         ),
@@ -122,7 +128,7 @@ pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) 
         ),
         _ => (error.to_string(), format!("write another address, such as \"{}:{port}\"", unspecified(ip))),
     };
-    Problem::error(&address.span, key, format!("{}: cannot bind: {why}", address.value)).help(help)
+    Fault::new(format!("{address}: cannot bind: {why}")).help(help)
 }
 
 /// The error that the service manager passed a socket that is not configured.

@@ -29,7 +29,7 @@ fn read(path: &Path) -> Result<TicketSecrets, Fault> {
         let what = format!(
             " can be read or written by others (mode {mode:03o}): anyone who has a ticket key can impersonate any client"
         );
-        fault(what, format!("create new keys, then: chmod 600 {}", path.display()))
+        fault(what, format!("create new keys, then {}", file::chmod("o=", path)))
     };
     let content =
         file::read_with_mode(path, MAX_BYTES).map_err(|error| {

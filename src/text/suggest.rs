@@ -56,9 +56,17 @@ pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(.., name)| name)
 }
 
-/// `did you mean "x"?`, if a known name is similar enough.
+/// `did you mean "x"?`, if a known name is similar enough, or else all of which the text is a part.
 pub fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    near(found, known).map(|name| format!("did you mean {name:?}?"))
+    /// Fewer letters are part of a name by chance.
+    const SHORTEST_PART: usize = 3;
+    let known: Vec<&str> = known.into_iter().collect();
+    let mut meant: Vec<&str> = near(found, known.iter().copied()).into_iter().collect();
+    if meant.is_empty() && found.len() >= SHORTEST_PART {
+        let part = fold(found);
+        meant.extend(known.into_iter().filter(|name| fold(name).contains(&part)));
+    }
+    (!meant.is_empty()).then(|| format!("did you mean {}?", any_of(meant.iter().map(|name| quote(name)))))
 }
 
 /// The known name that is near, if the text is not far longer than any.
@@ -88,6 +96,18 @@ mod tests {
         assert_eq!(nearest("Optional", known), Some("optional"));
         assert_eq!(nearest("always", known), None);
         assert_eq!(nearest("client-ca", ["client_ca"]), Some("client_ca"));
+    }
+
+    #[test]
+    fn a_part_suggests_each_name_that_contains_it() {
+        let known = ["self_signed_tls_client_auth", "tls_client_auth", "none"];
+        let meant = |found| did_you_mean(found, known);
+        assert_eq!(meant("self-signed").unwrap(), "did you mean \"self_signed_tls_client_auth\"?");
+        assert_eq!(
+            meant("client").unwrap(),
+            "did you mean \"self_signed_tls_client_auth\" or \"tls_client_auth\"?"
+        );
+        assert_eq!(meant("au"), None);
     }
 
     #[test]

@@ -134,6 +134,17 @@ impl Profile {
         BUILT_IN.iter().find(|built_in| built_in.name == name).map(Self::from_built_in)
     }
 
+    /// The name of the profile that an authorization server reads, by the name that `init --for` has for it.
+    #[must_use]
+    pub fn of_server(name: &str) -> Option<&'static str> {
+        match name {
+            "auth0" => Some(auth0::PROFILE.name),
+            "oidc-provider" | "spring" => Some(nginx::PROFILE.name),
+            "keycloak" | "hydra" | "generic" => Some(rfc9440::PROFILE.name),
+            _ => None,
+        }
+    }
+
     /// The names of the built-in profiles, in the order of the documentation.
     #[must_use]
     pub const fn built_in_names() -> &'static [&'static str] {

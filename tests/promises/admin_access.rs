@@ -175,7 +175,7 @@ async fn the_status_command_presents_the_token() {
     }
     let (code, _, error) = status(&["--admin", &address]);
     assert_eq!(code, Some(1));
-    assert!(error.contains("it asks for its token: give the file with --token-file"), "{error}");
+    assert!(error.contains("it asks for its token\nhelp: give the file with --token-file"), "{error}");
     let (code, _, error) = status(&["--config", &config, "--token-file", &other]);
     assert_eq!(code, Some(1));
     assert!(error.contains("it does not accept this token") && !error.contains(OTHER), "{error}");

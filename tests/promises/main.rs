@@ -38,6 +38,7 @@ mod client_addresses;
 mod client_auth;
 mod client_secrets;
 mod colours;
+mod command_advice;
 mod command_line;
 mod commands;
 mod configured_methods;

@@ -141,7 +141,10 @@ async fn json_is_the_document_of_the_edge() {
     assert_eq!(one["applications"]["list"][0]["client_id"], "payments");
     let output = command(&["--client-id", "nobody", "--admin", &address]);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(text(&output.stderr), "error: no application is registered with the client_id \"nobody\"\n");
+    assert_eq!(
+        text(&output.stderr),
+        "error: no application is registered with the client_id \"nobody\"\nhelp: `mtls-edge status` lists the registered ones\n"
+    );
     edge.stop();
 }
 

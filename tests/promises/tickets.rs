@@ -239,5 +239,5 @@ async fn check_reports_an_invalid_ticket_key_file() {
     let message = String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap();
     let expected = "error: domain.ticket_keys: tickets.keys can be read or written by others (mode 644): anyone who has a ticket key can impersonate any client";
     assert!(message.contains(expected), "{message}");
-    assert!(message.contains("help: create new keys, then: chmod 600 tickets.keys"), "{message}");
+    assert!(message.contains("help: create new keys, then run: chmod o= tickets.keys"), "{message}");
 }

@@ -1,7 +1,11 @@
 //! The demo's authorization server: reads the headers of the profiles `auth0`, `rfc9440` and `nginx`, and signs tokens that are bound to
 //! the certificate (RFC 8705 section 3). It speaks plain HTTP.
 
-use std::{convert::Infallible, net::Ipv4Addr, sync::Arc};
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -21,7 +25,7 @@ use rustls::pki_types::{CertificateDer, UnixTime, pem::PemObject};
 use tokio::net::TcpListener;
 
 use super::{Failure, ISSUER};
-use crate::identity::Thumbprint;
+use crate::{identity::Thumbprint, load::unbindable};
 
 /// The server, bound to a loopback port.
 pub(super) struct TokenEndpoint {
@@ -40,9 +44,8 @@ struct Issuer {
 impl TokenEndpoint {
     /// Binds the port, 0 for a free one.
     pub(super) async fn bind(port: u16, edge_secret: Option<&'static str>) -> Result<Self, Failure> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .await
-            .map_err(|error| format!("cannot bind 127.0.0.1:{port}: {error}"))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let listener = TcpListener::bind(address).await.map_err(|error| unbindable(address, &error))?;
         let url = format!("http://{}", listener.local_addr()?);
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
         Ok(Self { listener, url, issuer: Arc::new(Issuer { key, edge_secret }) })

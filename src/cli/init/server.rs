@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::vouch::Profile;
+
 /// An authorization server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Server {
@@ -55,12 +57,8 @@ impl Server {
     }
 
     /// The header profile that it reads.
-    pub(super) const fn profile(self) -> &'static str {
-        match self {
-            Self::Auth0 => "auth0",
-            Self::OidcProvider | Self::Spring => "nginx",
-            Self::Keycloak | Self::Hydra | Self::Generic => "rfc9440",
-        }
+    pub(super) fn profile(self) -> &'static str {
+        Profile::of_server(&self.option()).unwrap_or(Profile::DEFAULT)
     }
 
     /// What else to configure, for the head of the file.

@@ -22,6 +22,8 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Of the response. A page of applications takes some 100 KB.
 const MAX_BYTES: usize = 16 << 20;
+/// What to do if something answers that is not known to be an edge.
+const NOT_AN_EDGE: &str = "give the admin address of an edge, which its log has (`admin listener ready`): --admin ADDR; if it has a certificate, the configuration: --config FILE";
 
 /// The admin address of a running edge, or the one of health checks.
 #[derive(Debug)]
@@ -40,20 +42,6 @@ pub(super) struct Document {
     pub(super) text: String,
     /// Its content.
     pub(super) status: Status,
-}
-
-/// Why there is no status to show.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    /// No edge answers at the address.
-    #[error("no status from the edge at {0}: {1}")]
-    Unreachable(String, String),
-    /// The edge at the address is not ready, or does not answer.
-    #[error("the edge at {0} is not ready: {1}")]
-    NotReady(String, String),
-    /// The edge has no such application.
-    #[error("no application is registered with the client_id {0:?}")]
-    UnknownApplication(String),
 }
 
 impl Endpoint {
@@ -84,7 +72,11 @@ impl Endpoint {
     }
 
     /// Requests the part of the status that the options show.
-    pub(super) async fn get(&self, options: &Options) -> Result<Document, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// Why there is no status to show.
+    pub(super) async fn get(&self, options: &Options) -> Result<Document, Fault> {
         let target = match (&options.client_id, options.expiring) {
             (Some(id), _) => format!("/status?client_id={}", utf8_percent_encode(id, NON_ALPHANUMERIC)),
             (None, Some(days)) => format!("/status?expiring_days={days}"),
@@ -92,19 +84,27 @@ impl Endpoint {
         };
         let document = async {
             let text = self.body(&target).await?;
-            let status = serde_json::from_str(&text)
-                .map_err(|error| format!("the response is not the status of an mtls-edge: {error}"))?;
+            let status = serde_json::from_str(&text).map_err(|error| {
+                Fault::new(format!("the response is not the status of an mtls-edge: {error}"))
+                    .help(NOT_AN_EDGE)
+            })?;
             Ok(Document { text, status })
         };
-        document.await.map_err(|why| Failure::Unreachable(self.to_string(), why))
+        document.await.map_err(|fault: Fault| self.failure("no status from", "", fault))
     }
 
     /// What the edge says if it is ready.
-    pub(super) async fn ready(&self) -> Result<String, Failure> {
-        self.body("/readyz").await.map_err(|why| Failure::NotReady(self.to_string(), why))
+    pub(super) async fn ready(&self) -> Result<String, Fault> {
+        self.body("/readyz").await.map_err(|fault| self.failure("", " is not ready", fault))
     }
 
-    async fn body(&self, target: &str) -> Result<String, String> {
+    /// The fault of a request, in a sentence about the edge.
+    fn failure(&self, before: &str, after: &str, Fault { what, help, .. }: Fault) -> Fault {
+        let sentence = format!("{before} the edge at {self}{after}: {what}");
+        Fault { help, ..Fault::new(sentence.trim_start()) }
+    }
+
+    async fn body(&self, target: &str) -> Result<String, Fault> {
         let origin = Origin { tls: false, host: self.address.ip().to_string(), port: self.address.port() };
         let authorization = self.authorization.as_ref();
         let request =
@@ -117,22 +117,28 @@ impl Endpoint {
         };
         let body = tokio::time::timeout(TIMEOUT, send)
             .await
-            .map_err(|_| format!("no answer within {} s", TIMEOUT.as_secs()))?
+            .map_err(|_| Fault::new(format!("no answer within {} s", TIMEOUT.as_secs())).help(NOT_AN_EDGE))?
             .map_err(|error| self.explained(&error))?;
-        String::from_utf8(body.into()).map_err(|_| "the response is not UTF-8".to_owned())
+        String::from_utf8(body.into()).map_err(|_| Fault::new("the response is not UTF-8").help(NOT_AN_EDGE))
     }
 }
 
 impl Endpoint {
-    fn explained(&self, error: &GetError) -> String {
+    fn explained(&self, error: &GetError) -> Fault {
         match (error, &self.authorization) {
             (GetError::Status(StatusCode::UNAUTHORIZED), None) => {
-                "it asks for its token: give the file with --token-file".to_owned()
+                Fault::new("it asks for its token").help("give the file with --token-file")
             }
             (GetError::Status(StatusCode::UNAUTHORIZED), Some(_)) => {
-                "it does not accept this token".to_owned()
+                Fault::new("it does not accept this token")
+                    .help("give the file of the token that the running edge has with --token-file")
             }
-            _ => error.to_string(),
+            // So the edge itself responds while it is not ready.
+            (GetError::Status(StatusCode::SERVICE_UNAVAILABLE), _) => Fault::new(error.to_string()),
+            (GetError::Connect(_), _) => Fault::new(error.to_string()).help(
+                "start the edge (systemctl start mtls-edge, or mtls-edge run --config FILE), or give the admin address of a running one: --admin ADDR",
+            ),
+            _ => Fault::new(error.to_string()).help(NOT_AN_EDGE),
         }
     }
 }

@@ -4,12 +4,13 @@ use std::fmt::Write;
 
 use super::{
     Options,
-    fetch::{Endpoint, Failure},
+    fetch::Endpoint,
     layout::{Block, Cell, Table},
 };
 use crate::{
     admin::{Application, Credential, FetchedSource, Level, Registered, Status},
     clock::Timestamp,
+    config::Fault,
 };
 
 /// What expires within this many days is a warning.
@@ -18,13 +19,16 @@ const SOON_DAYS: i64 = 30;
 const DIGITS: usize = 12;
 
 /// The blocks that the options select.
-pub(super) fn blocks(status: &Status, endpoint: &Endpoint, options: &Options) -> Result<Vec<Block>, Failure> {
+pub(super) fn blocks(status: &Status, endpoint: &Endpoint, options: &Options) -> Result<Vec<Block>, Fault> {
     let view = View { status, is_wide: options.wide };
     let mut blocks = view.health(endpoint);
     match (&options.client_id, options.expiring) {
         (Some(client_id), _) => {
             let found = status.applications.list.iter().find(|found| found.client_id == *client_id);
-            let application = found.ok_or_else(|| Failure::UnknownApplication(client_id.clone()))?;
+            let application = found.ok_or_else(|| {
+                Fault::new(format!("no application is registered with the client_id {client_id:?}"))
+                    .help("`mtls-edge status` lists the registered ones")
+            })?;
             blocks.extend(view.application(application));
         }
         (None, Some(_)) if status.expiring.list.is_empty() => {
@@ -33,7 +37,14 @@ pub(super) fn blocks(status: &Status, endpoint: &Endpoint, options: &Options) ->
             blocks.push(Block::Line(vec![format!("nothing expires within {days} days").into()]));
         }
         (None, Some(_)) => blocks.push(view.expiring()),
-        (None, None) => blocks.extend(view.everything()),
+        (None, None) => {
+            let (page, pages) = (status.applications.page, status.applications.pages);
+            if page > pages {
+                let what = format!("there is no page {page} of applications, expected 1 to {pages}");
+                return Err(Fault::new(what).help(format!("for the last page write: --page {pages}")));
+            }
+            blocks.extend(view.everything());
+        }
     }
     Ok(blocks)
 }

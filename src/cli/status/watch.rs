@@ -40,7 +40,7 @@ async fn repeat(endpoint: &Endpoint, options: &Options, every: Duration) -> io::
         let shown = shown.and_then(|document| {
             Ok((text(&document.status, endpoint, options, screen)?, code(&document.status)))
         });
-        let (text, code) = shown.unwrap_or_else(|failure| (format!("error: {failure}\n"), ExitCode::FAILURE));
+        let (text, code) = shown.unwrap_or_else(|fault| (print::explained(&fault), ExitCode::FAILURE));
         last = code;
         if !output.show(&text, screen.height)? {
             return Ok(last);

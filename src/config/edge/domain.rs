@@ -160,7 +160,12 @@ fn header_profile(table: &Table<'_>, profiles: &Names) -> Option<Spanned<String>
         if known.contains(&text) || profiles.iter().any(Option::is_none) {
             return Ok(text.to_owned());
         }
+        let of_server = || {
+            let profile = Profile::of_server(&text.to_ascii_lowercase())?;
+            Some(format!("write header_profile = {profile:?}, as `mtls-edge init --for {text}` does"))
+        };
         let help = did_you_mean(text, known.iter().copied())
+            .or_else(of_server)
             .unwrap_or_else(|| format!("the profiles are {}", any_of(known)));
         Err(Fault::new(format!("found {}, expected the name of a header profile", quote(text))).help(help))
     })

@@ -82,7 +82,11 @@ fn address_or_off(text: &str, usual: SocketAddr) -> Result<Option<SocketAddr>, F
 }
 
 /// Parses an IP address with a port. The help completes an incomplete address from `usual`.
-fn address(text: &str, usual: SocketAddr) -> Result<SocketAddr, Fault> {
+///
+/// # Errors
+///
+/// What was found, and what to write.
+pub fn address(text: &str, usual: SocketAddr) -> Result<SocketAddr, Fault> {
     text.parse().map_err(|_| {
         let fault = Fault::new(format!(
             "found {}, expected an address such as 0.0.0.0:8443 or [::]:8443",

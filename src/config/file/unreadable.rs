@@ -26,12 +26,13 @@ fn explain(path: &Path, error: &io::Error) -> Fault {
     if let Some(WorldWritable { mode }) = WorldWritable::cause_of(error) {
         let what =
             format!(" can be written by others (mode {mode:03o}): any user of this machine could change it");
-        return Fault::new(what).help(format!("run: chmod o-w {}", shell_path(path)));
+        return Fault::new(what).help(WorldWritable::help(path));
     }
     let fault = Fault::new(format!(" cannot be read: {error}"));
     match error.kind() {
         ErrorKind::PermissionDenied => explain_denied(path),
         ErrorKind::NotFound => explain_missing(path, fault),
+        ErrorKind::IsADirectory => Fault::new(" is a folder, expected a file").help("name a file in it"),
         ErrorKind::NotADirectory => match path.ancestors().skip(1).find(|folder| folder.is_file()) {
             Some(file) => fault.help(format!("{} is a file, not a folder", file.display())),
             None => fault,

@@ -75,7 +75,7 @@ fn key_file_errors_do_not_leak_contents() {
     for mode in [0o604, 0o602, 0o601] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let expected = format!(
-            "edge.toml: domain.ticket_keys: FILE can be read or written by others (mode {mode:o}): anyone who has a ticket key can impersonate any client; create new keys, then: chmod 600 FILE"
+            "edge.toml: domain.ticket_keys: FILE can be read or written by others (mode {mode:o}): anyone who has a ticket key can impersonate any client; create new keys, then run: chmod o= FILE"
         );
         assert_eq!(read(&path).unwrap_err(), expected);
     }

@@ -69,7 +69,7 @@ warning: domain.private_key: server.key can be read by others (mode 644)
 11 | private_key = "server.key"
    |               ^^^^^^^^^^^^
    |
-   = help: run: chmod 600 server.key
+   = help: run: chmod o= server.key
 
 0 errors, 1 warning
 "#,

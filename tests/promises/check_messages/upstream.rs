@@ -169,7 +169,7 @@ warning: upstream.private_key: edge.key can be read by others (mode 644)
 9 | private_key = "edge.key"
   |               ^^^^^^^^^^
   |
-  = help: run: chmod 600 edge.key
+  = help: run: chmod o= edge.key
 
 0 errors, 2 warnings
 "#,
