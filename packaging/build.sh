@@ -33,14 +33,15 @@ if [ -z "${MTLS_EDGE_BIN:-}" ]; then
   MTLS_EDGE_BIN=$(release/compile.sh)
 fi
 
-rm -rf "$out/man" "$out/completions"
+rm -rf "$out/man" "$out/completions" "$out/documents"
 mkdir -p "$out/man" "$out/completions"
 strip -o "$out/mtls-edge" "$MTLS_EDGE_BIN"
 cp packaging/mtls-edge.service "$out/"
 # A package dates what is newer than the sources with their date. Files of a checkout may be older, and are copied.
 rm -rf "$out/sources"
 mkdir "$out/sources"
-cp packaging/{take-over.sh,sysusers.conf,edge.toml,applications.toml,logrotate} docs/*.md LICENSE "$out/sources/"
+cp packaging/{take-over.sh,sysusers.conf,edge.toml,applications.toml,logrotate} LICENSE "$out/sources/"
+packaging/documents.sh "$out/documents"
 "$out/mtls-edge" man "$out/man"
 "$out/mtls-edge" completions bash >"$out/completions/mtls-edge"
 "$out/mtls-edge" completions zsh >"$out/completions/_mtls-edge"

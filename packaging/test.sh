@@ -27,6 +27,12 @@ release/sbom.sh --check target/package/mtls-edge.cdx.json
 [ "$(dpkg-deb --fsys-tarfile "$deb" | tar -xO ./usr/share/doc/mtls-edge/mtls-edge.cdx.json | sha256sum)" = \
   "$(sha256sum <target/package/mtls-edge.cdx.json)" ] || fail "the deb has another one, or none"
 
+say "both packages have every document, whose links are checked by cargo test"
+documents=$(cd target/package/documents && find . -type f | sed 's#^\.#/usr/share/doc/mtls-edge#' | sort)
+for package in "$(dpkg-deb --fsys-tarfile "$deb" | tar -t | sed 's#^\.##')" "$(rpm -qpl "$rpm")"; do
+  [ -z "$(comm -23 <(echo "$documents") <(sort <<<"$package"))" ] || fail "documents are missing: $(comm -23 <(echo "$documents") <(sort <<<"$package"))"
+done
+
 say "rpm: contents, configuration files, scripts"
 grep -q '^systemd' <<<"$(rpm -qp --requires "$rpm")"
 for path in /usr/bin/mtls-edge /usr/lib/systemd/system/mtls-edge.service /usr/libexec/mtls-edge/take-over /usr/lib/sysusers.d/mtls-edge.conf \

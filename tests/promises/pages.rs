@@ -1,9 +1,12 @@
-//! Links between the pages of the documentation have their targets, and each image is shown on a page.
+//! Links between the pages of the documentation have their targets, also in packages, and each image is shown on a page.
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
+
+use tempfile::TempDir;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -66,12 +69,11 @@ fn targets(line: &str) -> Vec<&str> {
     [links, images].concat()
 }
 
-#[test]
-fn every_link_of_the_documentation_has_its_target() {
-    let pages = pages();
+/// Follows each link between these pages.
+fn follow_links(pages: &[PathBuf]) {
     assert!(pages.len() > 15, "{pages:?}");
     for page in pages {
-        for line in prose(&page) {
+        for line in prose(page) {
             for target in targets(&line).into_iter().filter(|target| !target.contains(':')) {
                 let (file, wanted) = target.split_once('#').unwrap_or((target, ""));
                 let path = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
@@ -84,6 +86,22 @@ fn every_link_of_the_documentation_has_its_target() {
             }
         }
     }
+}
+
+#[test]
+fn every_link_of_the_documentation_has_its_target() {
+    follow_links(&pages());
+}
+
+#[test]
+fn every_link_of_the_packaged_documents_has_its_target() {
+    let folder = TempDir::new().unwrap();
+    let script = Path::new(ROOT).join("packaging/documents.sh");
+    assert!(Command::new(script).arg(folder.path()).status().unwrap().success());
+    let mut all = Vec::new();
+    files(folder.path(), &mut all);
+    all.retain(|path| is_page(path));
+    follow_links(&all);
 }
 
 #[test]
