@@ -10,8 +10,8 @@ use super::{
     query::Query,
     status::{
         ClientCa, Crl, Domain, EdgeFacts, Expiring, Expiry, FailedFetch, FailedOrder, FailedReload,
-        FailingSource, FetchedSource, Limits, Log, OrderedCertificate, ServerCertificate, Source, Status,
-        Trust, Upstream, UpstreamOrigin,
+        FailingSource, FetchedSource, Limits, Log, OrderedCertificate, OriginFailure, ServerCertificate,
+        Source, Status, Trust, Upstream, UpstreamOrigin,
     },
 };
 use crate::{
@@ -152,12 +152,20 @@ fn upstreams(site: &Site) -> Vec<Upstream> {
         if upstreams.iter().any(|upstream| upstream.name == *name) {
             continue;
         }
-        let origins = target.origins().map(|origin| UpstreamOrigin {
-            state: origin.name().to_owned(),
-            url: origin.url,
-            reason: origin.avoided.map(|avoided| avoided.name().to_owned()),
-            requests_in_flight: origin.in_flight,
-            ejections: origin.ejections,
+        let origins = target.origins().map(|origin| {
+            let state = origin.name().to_owned();
+            let [last_failure, lookup_failure] = [origin.last_failure, origin.lookup_failure]
+                .map(|failure| failure.map(|failure| OriginFailure { at: failure.at, why: failure.why }));
+            UpstreamOrigin {
+                state,
+                url: origin.url,
+                reason: origin.avoided.map(|avoided| avoided.name().to_owned()),
+                failing_since: origin.avoided_since,
+                last_failure,
+                lookup_failure,
+                requests_in_flight: origin.in_flight,
+                ejections: origin.ejections,
+            }
         });
         upstreams.push(Upstream { name: name.clone(), origins: origins.collect() });
     }

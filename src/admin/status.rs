@@ -322,13 +322,31 @@ pub struct UpstreamOrigin {
     pub url: String,
     /// `ok`, `failing`, or `untried` before the first connection to it.
     pub state: String,
-    /// Why it is failing: `unreachable`, `ejected` or `check_failing`.
+    /// Why it is failing: `unreachable`, `ejected`, `failing` or `check_failing`.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Since when it is failing.
+    #[serde(default)]
+    pub failing_since: Option<Timestamp>,
+    /// The last failure of a connection, a response or a health check; it may have recovered since.
+    #[serde(default)]
+    pub last_failure: Option<OriginFailure>,
+    /// The first lookup of its host name that failed, if all since then have failed, too.
+    #[serde(default)]
+    pub lookup_failure: Option<OriginFailure>,
     /// Requests in flight; 0 if the upstream has no other origin.
     #[serde(default)]
     pub requests_in_flight: usize,
     /// How often requests began to avoid it.
     #[serde(default)]
     pub ejections: u64,
+}
+
+/// A failure of an origin.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct OriginFailure {
+    /// When.
+    pub at: Timestamp,
+    /// The reason.
+    pub why: String,
 }

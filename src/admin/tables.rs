@@ -142,13 +142,17 @@ fn upstreams(status: &Status) -> Table {
     let origins: Vec<(&str, &UpstreamOrigin)> = (status.upstreams.iter())
         .flat_map(|upstream| upstream.origins.iter().map(|origin| (upstream.name.as_str(), origin)))
         .collect();
-    let columns = &["upstream", "origin", "state", "reason"];
+    let columns = &["upstream", "origin", "state", "reason", "failing since", "last failure", "at"];
     table("upstreams", columns, &origins, |(name, origin)| {
+        let last = origin.last_failure.as_ref().or(origin.lookup_failure.as_ref());
         [
             (*name).to_owned().into(),
             origin.url.clone().into(),
             origin.state.clone().into(),
             shown(origin.reason.as_ref()),
+            at(origin.failing_since, ""),
+            shown(last.map(|last| &last.why)),
+            at(last.map(|last| last.at), ""),
         ]
     })
 }

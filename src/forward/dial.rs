@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::Origin;
+use super::{Origin, resolved::NO_ADDRESS};
 
 /// The time before the next address is tried in parallel (RFC 8305 section 5, "Connection Attempt Delay").
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -82,7 +82,7 @@ async fn race(
 /// Why no address accepted a connection, for the log.
 fn describe(failures: &[(SocketAddr, io::Error)]) -> String {
     match failures {
-        [] => "the host name has no address".to_owned(),
+        [] => NO_ADDRESS.to_owned(),
         [(_, error)] => error.to_string(),
         all => {
             all.iter().map(|(address, error)| format!("{address}: {error}")).collect::<Vec<_>>().join("; ")

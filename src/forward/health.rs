@@ -2,17 +2,25 @@
 //! of the upstream.
 //!
 //! An origin is avoided for a time that doubles with each failure in succession. Then one request probes it, and its outcome decides. While a
-//! health check fails, no request probes: the check does.
+//! health check fails, no request probes: the check does. What the edge itself finds out, by a health check or a connection, ends what a failed
+//! connection began at once, and what failed responses began only if the last of these is long past.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use tokio::time::{Duration, Instant};
+use tokio::{
+    sync::Notify,
+    time::{Duration, Instant},
+};
 
-use super::{Address, UpstreamLimits, resolved::Resolved};
-use crate::text;
+use super::{
+    Address, UpstreamLimits,
+    failure::{Avoided, Failure},
+    resolved::Resolved,
+};
+use crate::clock::Timestamp;
 
 /// How long an origin is avoided the first time.
 const SHORTEST: Duration = Duration::from_secs(2);
@@ -20,32 +28,8 @@ const SHORTEST: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(60);
 /// How many health checks in succession must fail before the origin is avoided.
 const FAILED_CHECKS: u32 = 2;
-
-/// Why requests avoid an origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Avoided {
-    /// The last attempt to connect failed.
-    Unreachable,
-    /// Too many responses in succession failed.
-    Ejected,
-    /// The same, and the upstream has no other origin: requests still go to it.
-    Failing,
-    /// Its health check fails.
-    CheckFailing,
-}
-
-impl Avoided {
-    /// A word for metrics and `/status`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Ejected => "ejected",
-            Self::Failing => "failing",
-            Self::CheckFailing => "check_failing",
-        }
-    }
-}
+/// How long no response may have failed before a connection or a health check ends what failed responses began.
+const QUIET: Duration = Duration::from_secs(300);
 
 /// The origins of an upstream, in their order. Ignored by comparisons of targets.
 #[derive(Debug)]
@@ -66,6 +50,7 @@ impl UpstreamHealth {
     /// Records that a request was sent to an origin, and that it gave no usable response. After `eject_after` in succession requests avoid it, unless
     /// half of the origins are avoided already: the others might not carry the load. A lone origin is only reported.
     pub(super) fn record_failure(&self, origin: &OriginHealth, eject_after: u32, why: &str) {
+        origin.note_response(why);
         let failures = origin.failures.fetch_add(1, Relaxed).saturating_add(1);
         let is_probe = origin.avoided_until.load(Relaxed) != 0;
         if eject_after == 0 || (failures < eject_after && !is_probe) {
@@ -110,6 +95,8 @@ pub(super) struct OriginHealth {
     /// How often requests began to avoid it.
     ejections: AtomicU64,
     episode: Mutex<Episode>,
+    /// Notified when it begins to be avoided.
+    avoidance: Notify,
 }
 
 /// How an origin came to be avoided.
@@ -121,6 +108,12 @@ struct Episode {
     /// When it may be probed. Other requests that fail before do not lengthen it.
     until: Instant,
     failed_checks: u32,
+    /// When it began to be avoided; none while it is not.
+    since: Option<Timestamp>,
+    /// The last failure of any kind.
+    last: Option<Failure>,
+    /// When a response failed last.
+    last_response: Option<Instant>,
 }
 
 impl OriginHealth {
@@ -142,7 +135,11 @@ impl OriginHealth {
                 level: 0,
                 until: started,
                 failed_checks: 0,
+                since: None,
+                last: None,
+                last_response: None,
             }),
+            avoidance: Notify::new(),
         }
     }
 
@@ -169,6 +166,17 @@ impl OriginHealth {
         (self.avoided_until.load(Relaxed) != 0).then(|| self.episode().reason)
     }
 
+    /// Since when requests avoid it, and its last failure, which it may have recovered from.
+    pub(super) fn failures(&self) -> (Option<Timestamp>, Option<Failure>) {
+        let episode = self.episode();
+        (episode.since, episode.last.clone())
+    }
+
+    /// Waits until requests begin to avoid it. It may work again by then.
+    pub(super) async fn begins_to_fail(&self) {
+        self.avoidance.notified().await;
+    }
+
     /// Whether it has ever accepted a connection or passed a health check.
     pub(super) fn has_worked(&self) -> bool {
         self.has_worked.load(Relaxed)
@@ -179,8 +187,15 @@ impl OriginHealth {
         self.ejections.load(Relaxed)
     }
 
-    /// Records that it did not accept a connection.
+    fn note_response(&self, why: &str) {
+        let mut episode = self.episode();
+        episode.last = Some(Failure::now(why));
+        episode.last_response = Some(Instant::now());
+    }
+
+    /// Records that it did not accept a connection, or that its name has no known address.
     pub(super) fn record_unreachable(&self, why: &str) {
+        self.episode().last = Some(Failure::now(why));
         self.avoid(Avoided::Unreachable, why, Instant::now());
     }
 
@@ -189,6 +204,16 @@ impl OriginHealth {
         self.has_worked.store(true, Relaxed);
         if self.avoided_until.load(Relaxed) != 0 && self.episode().reason == Avoided::Unreachable {
             self.readmit(false);
+        }
+    }
+
+    /// Records that the edge itself has opened a connection to it, or found it healthy. That proves little about the responses to requests:
+    /// if these failed, it ends the avoidance only if none has failed for long, and one more failure begins it again.
+    pub(super) fn record_works(&self, now: Instant) {
+        self.record_connected();
+        let is_quiet = |at| now.saturating_duration_since(at) >= QUIET;
+        if self.avoided_until.load(Relaxed) != 0 && self.episode().last_response.is_none_or(is_quiet) {
+            self.end_avoidance(false);
         }
     }
 
@@ -211,7 +236,9 @@ impl OriginHealth {
         }
         let patience = match self.episode().reason {
             Avoided::Unreachable => limits.connect_timeout,
-            _ => limits.connect_timeout + limits.response_timeout,
+            Avoided::Ejected | Avoided::Failing | Avoided::CheckFailing => {
+                limits.connect_timeout + limits.response_timeout
+            }
         };
         let next = self.millis(now + patience + SHORTEST);
         self.avoided_until.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
@@ -222,18 +249,17 @@ impl OriginHealth {
         let mut episode = self.episode();
         let Err(error) = outcome else {
             episode.failed_checks = 0;
-            self.has_worked.store(true, Relaxed);
-            let was_failing = self.is_check_failing.swap(false, Relaxed);
-            let is_reachable = episode.reason == Avoided::Unreachable;
             drop(episode);
-            if was_failing || is_reachable {
-                self.readmit(was_failing);
+            if self.is_check_failing.swap(false, Relaxed) {
+                self.readmit(true);
             }
+            self.record_works(Instant::now());
             return;
         };
+        episode.last = Some(Failure::now(&format!("health check: {error}")));
         episode.failed_checks = episode.failed_checks.saturating_add(1);
         if episode.failed_checks >= FAILED_CHECKS && !self.is_check_failing.swap(true, Relaxed) {
-            self.begin(Avoided::CheckFailing, &error);
+            self.begin(&mut episode, Avoided::CheckFailing, &error);
         }
     }
 
@@ -250,12 +276,15 @@ impl OriginHealth {
         episode.until = now + time;
         let was_avoided = self.avoided_until.swap(self.millis(episode.until), Relaxed) != 0;
         if !was_avoided {
-            self.begin(reason, why);
+            self.begin(&mut episode, reason, why);
         }
     }
 
     /// Counts and logs that requests begin to avoid it.
-    fn begin(&self, reason: Avoided, error: &str) {
+    fn begin(&self, episode: &mut Episode, reason: Avoided, error: &str) {
+        let Failure { at, why } = Failure::now(error);
+        episode.since.get_or_insert(at);
+        self.avoidance.notify_one();
         let message = match reason {
             Avoided::Unreachable => "origin unreachable",
             Avoided::Ejected => "origin ejected",
@@ -266,134 +295,30 @@ impl OriginHealth {
         if !self.is_alone {
             self.ejections.fetch_add(1, Relaxed);
         }
-        tracing::warn!(
-            upstream = &*self.upstream,
-            origin = &*self.url,
-            error = text::shown(&error),
-            "{message}"
-        );
+        tracing::warn!(upstream = &*self.upstream, origin = &*self.url, error = why, "{message}");
     }
 
-    /// Ends the avoidance, and logs it if there was one.
+    /// Ends the avoidance, and forgets the failed responses that led to it.
     fn readmit(&self, was_check_failing: bool) {
-        let was_avoided = self.avoided_until.swap(0, Relaxed) != 0;
-        if was_avoided || was_check_failing {
+        if self.end_avoidance(was_check_failing) {
             self.failures.store(0, Relaxed);
+        }
+    }
+
+    /// Ends the avoidance, and logs it if there was one. Returns whether there was.
+    fn end_avoidance(&self, was_check_failing: bool) -> bool {
+        let mut episode = self.episode();
+        let was_avoided = self.avoided_until.swap(0, Relaxed) != 0;
+        if !self.is_check_failing.load(Relaxed) {
+            episode.since = None;
+        }
+        drop(episode);
+        if was_avoided || was_check_failing {
             tracing::info!(upstream = &*self.upstream, origin = &*self.url, "origin recovered");
         }
+        was_avoided || was_check_failing
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn origins(count: usize) -> UpstreamHealth {
-        let origin = Address::Unix("/run/auth/server.sock".into());
-        UpstreamHealth::new("as", &vec![origin; count])
-    }
-
-    fn limits() -> UpstreamLimits {
-        UpstreamLimits::default()
-    }
-
-    fn later(seconds: u64) -> Instant {
-        Instant::now() + Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn one_request_probes_an_origin_that_failed() {
-        let health = origins(2);
-        let origin = &health.0[0];
-        assert!(!origin.is_avoided() && !origin.claim_probe(later(0), &limits()));
-        origin.record_unreachable("refused");
-        assert!(origin.is_avoided() && !origin.claim_probe(later(0), &limits()));
-        assert!(origin.claim_probe(later(3), &limits()));
-        // No other request claims it before that probe has timed out and the origin was avoided again.
-        assert!(!origin.claim_probe(later(3), &limits()));
-        assert!(!origin.claim_probe(later(8), &limits()));
-        assert!(origin.claim_probe(later(11), &limits()));
-        origin.record_connected();
-        assert!(!origin.is_avoided() && !origin.claim_probe(later(60), &limits()));
-        assert_eq!(origin.ejections(), 1);
-    }
-
-    #[test]
-    fn failures_in_succession_eject_up_to_half_of_the_origins() {
-        let health = origins(3);
-        let fail = |index: usize| health.record_failure(&health.0[index], 3, "502");
-        for _ in 0..2 {
-            fail(0);
-        }
-        health.0[0].record_response();
-        for _ in 0..2 {
-            fail(0);
-        }
-        assert!(!health.0[0].is_avoided(), "a response in between");
-        fail(0);
-        assert_eq!(health.0[0].avoided(), Some(Avoided::Ejected));
-        // A connection is not yet a response.
-        health.0[0].record_connected();
-        assert!(health.0[0].is_avoided());
-        for _ in 0..10 {
-            fail(1);
-        }
-        assert!(!health.0[1].is_avoided(), "two of three would be more than half");
-        health.0[0].record_response();
-        assert!(!health.0[0].is_avoided());
-        fail(1);
-        assert!(health.0[1].is_avoided());
-        for _ in 0..10 {
-            health.record_failure(&health.0[2], 0, "502");
-        }
-        assert!(!health.0[2].is_avoided(), "0 switches ejection off");
-    }
-
-    #[test]
-    fn each_failed_probe_doubles_the_time() {
-        let health = origins(2);
-        let origin = &health.0[0];
-        let (mut now, mut times) = (Instant::now(), Vec::new());
-        let mut fail = |now| {
-            // Only the first of these counts.
-            for _ in 0..10 {
-                origin.avoid(Avoided::Unreachable, "refused", now);
-            }
-            let time = origin.episode().until - now;
-            times.push(time.as_secs());
-            now + time
-        };
-        for _ in 0..7 {
-            now = fail(now);
-        }
-        origin.record_connected();
-        // After a minute that worked.
-        fail(now + LONGEST);
-        assert_eq!(times, [2, 4, 8, 16, 32, 60, 60, 2]);
-    }
-
-    #[test]
-    fn a_health_check_decides_while_it_fails() {
-        let health = origins(2);
-        let origin = &health.0[0];
-        let fail = || origin.record_check(Err("500".to_owned()));
-        fail();
-        origin.record_check(Ok(()));
-        fail();
-        assert!(!origin.is_avoided(), "one failed check");
-        fail();
-        assert_eq!(origin.avoided(), Some(Avoided::CheckFailing));
-        assert!(!origin.claim_probe(later(600), &limits()));
-        origin.record_response();
-        assert!(origin.is_avoided());
-        origin.record_check(Ok(()));
-        assert!(!origin.is_avoided());
-        // It also ends what a failed connection began, and not what failed responses began.
-        origin.record_unreachable("refused");
-        origin.record_check(Ok(()));
-        assert!(!origin.is_avoided());
-        health.record_failure(origin, 1, "502");
-        origin.record_check(Ok(()));
-        assert!(origin.is_avoided());
-    }
-}
+mod tests;

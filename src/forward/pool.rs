@@ -164,7 +164,7 @@ impl Pool {
         let fail = |why: &str| self.target.health.record_failure(&origin.health, eject_after, why);
         match attempt {
             Ok(Attempt::Response(response)) if is_gateway_error(response.status()) => {
-                fail(response.status().as_str());
+                fail(&format!("status {}", response.status().as_u16()));
             }
             Ok(Attempt::Response(_)) => origin.health.record_response(),
             Err(error @ (ForwardError::Broken { .. } | ForwardError::Slow { .. })) => {

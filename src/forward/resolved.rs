@@ -1,25 +1,46 @@
-//! The addresses of an origin's host name, looked up at regular intervals so that no request waits for the resolver.
+//! The addresses of an origin's host name, as the last lookups found them.
 
 use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use arc_swap::ArcSwapOption;
-use tokio::{net::lookup_host, time::sleep};
 
-use super::Origin;
+use super::failure::Failure;
+
+/// Why a lookup that found nothing has failed.
+pub(super) const NO_ADDRESS: &str = "the host name has no address";
 
 /// The addresses that were found last; none before the first lookup, and for an origin without a host name.
 #[derive(Debug, Default)]
-pub(super) struct Resolved(ArcSwapOption<Vec<SocketAddr>>);
+pub(super) struct Resolved {
+    addresses: ArcSwapOption<Vec<SocketAddr>>,
+    /// The first failure since the last successful lookup.
+    failure: Mutex<Option<Failure>>,
+}
 
 impl Resolved {
     /// The addresses in the resolver's order.
     pub(super) fn current(&self) -> Option<Arc<Vec<SocketAddr>>> {
-        self.0.load_full()
+        self.addresses.load_full()
+    }
+
+    /// Since when the name cannot be looked up, and why.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.failing().clone()
+    }
+
+    fn failing(&self) -> MutexGuard<'_, Option<Failure>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores the outcome of a lookup that failed. Returns whether the one before did not fail.
+    pub(super) fn fail(&self, why: &str) -> bool {
+        let mut failing = self.failing();
+        let is_first = failing.is_none();
+        failing.get_or_insert_with(|| Failure::now(why));
+        is_first
     }
 
     /// Whether the name may still have this address. True for a connection without an address.
@@ -30,63 +51,14 @@ impl Resolved {
     }
 
     /// Stores the addresses. Returns whether there were others before.
-    fn replace(&self, found: Vec<SocketAddr>) -> bool {
+    pub(super) fn replace(&self, found: Vec<SocketAddr>) -> bool {
         let found = Arc::new(found);
-        let before = self.0.swap(Some(Arc::clone(&found)));
+        *self.failing() = None;
+        let before = self.addresses.swap(Some(Arc::clone(&found)));
         before.is_some_and(|before| {
             let is_known = |address: &SocketAddr| before.contains(address);
             before.len() != found.len() || !found.iter().all(is_known)
         })
-    }
-}
-
-/// Looks up the host name of an origin until the future is dropped. Does nothing if the host is an address. If a lookup fails, the addresses
-/// that were found before stay.
-pub(super) async fn keep_resolved(resolved: &Resolved, origin: &Origin, upstream: &str, refresh: Duration) {
-    if origin.host.parse::<IpAddr>().is_ok() {
-        return;
-    }
-    let mut is_failing = false;
-    loop {
-        let found = lookup_host((origin.host.as_str(), origin.port)).await.map(Vec::from_iter);
-        let failure = match found {
-            Ok(found) if found.is_empty() => Some("the host name has no address".to_owned()),
-            Ok(found) => {
-                let shown = Addresses(&found).to_string();
-                if resolved.replace(found) {
-                    tracing::info!(
-                        upstream,
-                        origin = origin.url(),
-                        addresses = shown,
-                        "addresses of the origin changed"
-                    );
-                }
-                None
-            }
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(error) = failure.as_ref().filter(|_| !is_failing) {
-            tracing::warn!(
-                upstream,
-                origin = origin.url(),
-                error,
-                "cannot look up the origin; its last addresses stay"
-            );
-        }
-        is_failing = failure.is_some();
-        sleep(refresh).await;
-    }
-}
-
-struct Addresses<'a>(&'a [SocketAddr]);
-
-impl fmt::Display for Addresses<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, address) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{}", address.ip())?;
-        }
-        Ok(())
     }
 }
 

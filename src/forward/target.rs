@@ -14,7 +14,8 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, TrustAnchor},
 };
 
-use super::{Address, Avoided, ForwardedFor, OriginPolicy, UpstreamLimits, health::UpstreamHealth};
+use super::{Address, Avoided, Failure, ForwardedFor, OriginPolicy, UpstreamLimits, health::UpstreamHealth};
+use crate::clock::Timestamp;
 
 /// An upstream. `Debug` shows no secret.
 ///
@@ -35,6 +36,12 @@ pub struct OriginState {
     pub url: String,
     /// Why requests avoid it.
     pub avoided: Option<Avoided>,
+    /// Since when they do.
+    pub avoided_since: Option<Timestamp>,
+    /// The last time that a connection, a response or a health check failed; it may have recovered since.
+    pub last_failure: Option<Failure>,
+    /// Since when its host name cannot be looked up, and why.
+    pub lookup_failure: Option<Failure>,
     /// Whether it has ever accepted a connection or passed a health check. If not, and requests do not avoid it, nothing is known of it.
     pub has_worked: bool,
     /// Its requests in flight; 0 if the upstream has no other origin.
@@ -185,12 +192,18 @@ impl Target {
     /// The state of each origin.
     pub fn origins(&self) -> impl Iterator<Item = OriginState> {
         let health = self.health.0.iter();
-        self.spec.origins.iter().zip(health).map(|(origin, health)| OriginState {
-            url: origin.url(),
-            avoided: health.avoided(),
-            has_worked: health.has_worked(),
-            in_flight: health.in_flight.load(Relaxed),
-            ejections: health.ejections(),
+        self.spec.origins.iter().zip(health).map(|(origin, health)| {
+            let (avoided_since, last_failure) = health.failures();
+            OriginState {
+                url: origin.url(),
+                avoided: health.avoided(),
+                avoided_since,
+                last_failure,
+                lookup_failure: health.addresses.failure(),
+                has_worked: health.has_worked(),
+                in_flight: health.in_flight.load(Relaxed),
+                ejections: health.ejections(),
+            }
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The thread that looks after origins while requests are served: it looks up their names, and checks their health.
+//! The thread that looks after origins while requests are served: it looks up their names, checks their health, and connects to those that fail.
 
 use std::{collections::HashMap, io, rc::Rc, sync::Arc, thread::JoinHandle, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
     time::interval,
 };
 
-use super::{Pools, Target, check::check_origin, resolved::keep_resolved};
+use super::{Pools, Target, check::check_origin, lookup::keep_resolved, recheck::recheck_origin};
 use crate::net::WriteBatcher;
 
 /// How often it looks for upstreams that a reload has added or removed.
@@ -89,9 +89,12 @@ async fn look_after(current: impl Fn() -> Vec<Arc<Target>>) {
 /// The tasks of one upstream, which end when the set is dropped.
 fn start(pools: &Rc<Pools>, target: &Arc<Target>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    if target.spec.policy.health_check.is_some() {
-        for index in 0..target.spec.origins.len() {
-            tasks.spawn_local(check_origin(Rc::clone(pools), Arc::clone(target), index));
+    for index in 0..target.spec.origins.len() {
+        let (pools, target) = (Rc::clone(pools), Arc::clone(target));
+        if target.spec.policy.health_check.is_some() {
+            tasks.spawn_local(check_origin(pools, target, index));
+        } else {
+            tasks.spawn_local(recheck_origin(pools, target, index));
         }
     }
     let origins = target.spec.origins.iter().zip(&target.health.0);
@@ -99,7 +102,7 @@ fn start(pools: &Rc<Pools>, target: &Arc<Target>) -> JoinSet<()> {
         let (origin, health, target) = (origin.clone(), Arc::clone(health), Arc::clone(target));
         tasks.spawn_local(async move {
             let refresh = target.spec.policy.dns_refresh;
-            keep_resolved(&health.addresses, &origin, &target.spec.name, refresh).await;
+            keep_resolved(&health, &origin, &target.spec.name, refresh).await;
         });
     }
     tasks

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// A port that is bound without a listener. Until it is dropped connections to it are refused, whatever ports other tests take.
 ///
@@ -10,7 +10,7 @@ use tokio::net::TcpSocket;
 pub struct Refusing {
     /// Where connections are refused.
     pub address: SocketAddr,
-    _socket: TcpSocket,
+    socket: TcpSocket,
 }
 
 impl Refusing {
@@ -18,7 +18,12 @@ impl Refusing {
     pub fn bind() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        Self { address: socket.local_addr().unwrap(), _socket: socket }
+        Self { address: socket.local_addr().unwrap(), socket }
+    }
+
+    /// Accepts connections from now on.
+    pub fn listen(self) -> TcpListener {
+        self.socket.listen(1024).unwrap()
     }
 
     /// Its URL, without TLS.

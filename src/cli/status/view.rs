@@ -151,10 +151,13 @@ impl View<'_> {
                     "untried" => "untried".into(),
                     failing => Cell::of(Level::Degraded, origin.reason.as_deref().unwrap_or(failing)),
                 };
-                vec![Cell::new(&upstream.name), Cell::new(&origin.url), state]
+                let since = origin.failing_since.map_or_else(|| "".into(), |since| self.relative(since));
+                let last = origin.last_failure.as_ref().or(origin.lookup_failure.as_ref());
+                let why = last.map_or_else(|| "".into(), |last| Cell::new(&last.why));
+                vec![Cell::new(&upstream.name), Cell::new(&origin.url), state, since, why]
             })
         });
-        let columns = &["upstream", "origin", "state"];
+        let columns = &["upstream", "origin", "state", "failing since", "last failure"];
         Block::Table(Table { title: "upstreams".to_owned(), columns, rows: rows.collect() })
     }
 

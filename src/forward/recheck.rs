@@ -1,0 +1,40 @@
+//! Connects to an origin that requests avoid, so that its state recovers without a request.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use super::{Pools, Target, check::jittered, connect::connect, origin::WorkerResources};
+
+/// The time before the first connection to an origin that fails. It doubles after each.
+const FIRST: Duration = Duration::from_secs(1);
+/// The most time between two of them.
+const MOST: Duration = Duration::from_secs(15);
+
+/// Connects to one origin of a target while requests avoid it, until the future is dropped.
+pub(super) async fn recheck_origin(pools: Rc<Pools>, target: Arc<Target>, index: usize) {
+    let Some(health) = target.health.0.get(index) else { return };
+    loop {
+        health.begins_to_fail().await;
+        let mut pause = FIRST;
+        while health.is_avoided() {
+            sleep(jittered(pause)).await;
+            pause = MOST.min(pause * 2);
+            match try_to_connect(&pools, &target, index).await {
+                Some(Ok(())) => health.record_works(Instant::now()),
+                Some(Err(why)) => health.record_unreachable(&why),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Opens a connection as requests do, and closes it. None if no descriptor is left for it.
+async fn try_to_connect(pools: &Pools, target: &Target, index: usize) -> Option<Result<(), String>> {
+    let (address, health) = (target.spec.origins.get(index)?, target.health.0.get(index)?);
+    let permit = pools.acquire_connection_permit().await?;
+    let permits = Arc::clone(pools.connection_permits());
+    let opened = connect(target, address, &health.addresses, &pools.batcher(), permit, &permits).await;
+    let timed_out = || Err(format!("no connection within {:?}", target.spec.limits.connect_timeout));
+    Some(opened.map_or_else(timed_out, |opened| opened.map(drop)))
+}
