@@ -1,7 +1,11 @@
 //! The state of the edge in one word, with the problems that explain it.
 
+mod kind;
+mod upstreams;
+
 use std::sync::atomic::Ordering;
 
+pub(super) use self::kind::Kind;
 use super::{
     State,
     status::{Health, Level, Problem},
@@ -34,6 +38,13 @@ const EXPIRING: (&str, &str) = ("expires", "need another credential");
 
 /// The health at `now`, the worst problems first.
 pub(super) fn health(state: &State, site: &Site, now: Timestamp) -> Health {
+    let problems = problems(state, site, now);
+    let state = problems.first().map_or(Level::Healthy, |(worst, _)| worst.level());
+    Health { state, problems: problems.into_iter().map(|(_, problem)| problem).collect() }
+}
+
+/// Each problem at `now` with its kind, the worst first.
+pub(super) fn problems(state: &State, site: &Site, now: Timestamp) -> Vec<(Kind, Problem)> {
     let mut found = Found { now, problems: Vec::new() };
     found.running(state);
     found.certificates(site);
@@ -44,60 +55,57 @@ pub(super) fn health(state: &State, site: &Site, now: Timestamp) -> Health {
     found.fetches("CRL", &state.reloads.fetches);
     found.fetches("key set", &state.reloads.key_sets);
     let mut problems = found.problems;
-    problems.sort_by_key(|problem| std::cmp::Reverse(problem.level));
-    Health { state: problems.first().map_or(Level::Healthy, |worst| worst.level), problems }
+    problems.sort_by_key(|(kind, _)| *kind);
+    problems
 }
 
 struct Found {
     now: Timestamp,
-    problems: Vec<Problem>,
+    problems: Vec<(Kind, Problem)>,
 }
 
 impl Found {
-    fn degraded(&mut self, code: &str, what: String, at: Option<Timestamp>) {
-        self.problems.push(Problem { level: Level::Degraded, code: code.to_owned(), what, at });
-    }
-
-    fn warning(&mut self, code: &str, what: String, at: Option<Timestamp>) {
-        self.problems.push(Problem { level: Level::Warning, code: code.to_owned(), what, at });
+    fn report(&mut self, kind: Kind, what: String, at: Option<Timestamp>) {
+        let (level, code) = (kind.level(), kind.code().to_owned());
+        self.problems.push((kind, Problem { level, code, what, at }));
     }
 
     fn running(&mut self, state: &State) {
         if !state.ready.load(Ordering::Acquire) {
             let what = "not ready: the edge is starting or draining".to_owned();
-            self.degraded("not_ready", what, None);
+            self.report(Kind::NotReady, what, None);
         }
         if let Some((at, problems)) = state.reloads.state().failure {
             let what =
                 format!("the changed configuration is rejected, the previous one is active: {problems}");
-            self.degraded("reload_rejected", what, Some(at));
+            self.report(Kind::ReloadRejected, what, Some(at));
         }
         for (name, failure) in state.reloads.sources.states() {
             let Some(failure) = failure else { continue };
             let what = format!("the source of applications {name:?} fails: {}", failure.error);
-            self.degraded("source_failing", what, Some(failure.since));
+            self.report(Kind::SourceFailing, what, Some(failure.since));
         }
         if let Some(panic) = last_panic() {
             let what = format!(
                 "a task of the thread {:?} panicked and was aborted: report the log's line; a restart clears this",
                 panic.thread
             );
-            self.degraded("panicked", what, Some(panic.at));
+            self.report(Kind::Panicked, what, Some(panic.at));
         }
         if let Some(shortage) = state.memory.shortage() {
-            self.degraded("memory_short", shortage, None);
+            self.report(Kind::MemoryShort, shortage, None);
         }
         if let Some(shortage) = &state.capacity.shortage {
-            self.warning("open_files", shortage.clone(), None);
+            self.report(Kind::OpenFiles, shortage.clone(), None);
         }
     }
 
     /// Reports `what` if it has expired or does so within `days`.
-    fn expiry(&mut self, (expired, expiring): (&str, &str), what: &str, end: Timestamp, days: i64) {
+    fn expiry(&mut self, (expired, expiring): (Kind, Kind), what: &str, end: Timestamp, days: i64) {
         if end < self.now {
-            self.degraded(expired, format!("{what} has expired"), Some(end));
+            self.report(expired, format!("{what} has expired"), Some(end));
         } else if end.days_since(self.now) < days {
-            self.warning(expiring, format!("{what} expires"), Some(end));
+            self.report(expiring, format!("{what} expires"), Some(end));
         }
     }
 
@@ -109,21 +117,21 @@ impl Found {
             if domain.renews_itself && end >= self.now {
                 continue;
             }
-            let codes = ("certificate_expired", "certificate_expiring");
+            let codes = (Kind::CertificateExpired, Kind::CertificateExpiring);
             self.expiry(codes, &format!("the server certificate of {name}"), end, CERTIFICATE_DAYS);
         }
         if let Some(end) = site.admin.certificate_end() {
-            let codes = ("admin_certificate_expired", "admin_certificate_expiring");
+            let codes = (Kind::AdminCertificateExpired, Kind::AdminCertificateExpiring);
             self.expiry(codes, "the certificate of the admin address", end, CERTIFICATE_DAYS);
         }
         for (upstream, end) in site.upstream_certificates() {
-            let codes = ("upstream_certificate_expired", "upstream_certificate_expiring");
+            let codes = (Kind::UpstreamCertificateExpired, Kind::UpstreamCertificateExpiring);
             let what = format!("the edge's client certificate for the upstream {upstream:?}");
             self.expiry(codes, &what, end, CERTIFICATE_DAYS);
         }
         for ca in site.trust.authorities.client_cas() {
             let what = format!("the client CA {:?}", ca.subject);
-            self.expiry(("ca_expired", "ca_expiring"), &what, ca.validity.not_after, CREDENTIAL_DAYS);
+            self.expiry((Kind::CaExpired, Kind::CaExpiring), &what, ca.validity.not_after, CREDENTIAL_DAYS);
         }
     }
 
@@ -136,7 +144,7 @@ impl Found {
             };
             if site.awaiting.contains(&name) {
                 let what = format!("{name} is not served: it has no certificate yet: {why}");
-                self.degraded("certificate_missing", what, since);
+                self.report(Kind::CertificateMissing, what, since);
             } else if let (Some(since), Some(domain)) = (since, site.domains.get(&name))
                 && let Some(certificate) = domain.tls.certificate()
             {
@@ -158,11 +166,9 @@ impl Found {
         let what = format!(
             "the server certificate of {name}, which {expires} on {not_after}, has not been renewed since {since}: {why}"
         );
-        if left < URGENT.min(not_after.seconds_since(not_before) / URGENT_PART) {
-            self.degraded("certificate_renewal", what, Some(not_after));
-        } else {
-            self.warning("certificate_renewal", what, Some(not_after));
-        }
+        let is_urgent = left < URGENT.min(not_after.seconds_since(not_before) / URGENT_PART);
+        let kind = if is_urgent { Kind::CertificateNotRenewed } else { Kind::CertificateRenewal };
+        self.report(kind, what, Some(not_after));
     }
 
     /// Reports the newest CRL of each CA if it is stale.
@@ -173,9 +179,9 @@ impl Found {
             let what = format!("the CRL of {:?} is stale", crl.issuer);
             if authorities.policy().stale == StaleCrl::Refuse {
                 let what = format!("{what}: certificates of this CA are refused");
-                self.degraded("crl_stale", what, Some(crl.next_update));
+                self.report(Kind::CrlRefuses, what, Some(crl.next_update));
             } else {
-                self.warning("crl_stale", what, Some(crl.next_update));
+                self.report(Kind::CrlStale, what, Some(crl.next_update));
             }
         }
     }
@@ -194,36 +200,10 @@ impl Found {
             }
         }
         if let Some((what, at)) = expired.described(EXPIRED) {
-            self.degraded("credential_expired", what, Some(at));
+            self.report(Kind::CredentialExpired, what, Some(at));
         }
         if let Some((what, at)) = expiring.described(EXPIRING) {
-            self.warning("credential_expiring", what, Some(at));
-        }
-    }
-
-    fn upstreams(&mut self, site: &Site) {
-        let mut seen: Vec<&str> = Vec::new();
-        for target in site.pooled_targets() {
-            let name = target.spec.name.as_str();
-            if seen.contains(&name) {
-                continue;
-            }
-            seen.push(name);
-            let origins: Vec<_> = target.origins().collect();
-            let failing: Vec<String> = origins
-                .iter()
-                .filter_map(|origin| Some(format!("{} ({})", origin.url, origin.avoided?.name())))
-                .collect();
-            if failing.is_empty() {
-                continue;
-            }
-            if failing.len() == origins.len() {
-                let what = format!("no origin of the upstream {name:?} works: {}", failing.join(", "));
-                self.degraded("upstream_down", what, None);
-            } else {
-                let what = format!("origins of the upstream {name:?} do not work: {}", failing.join(", "));
-                self.warning("origin_failing", what, None);
-            }
+            self.report(Kind::CredentialExpiring, what, Some(at));
         }
     }
 
@@ -232,7 +212,7 @@ impl Found {
             fetches.states().into_iter().filter_map(|(source, state)| Some((source, state.failure?)));
         for (source, (at, why)) in failing.take(FETCHES) {
             let what = format!("the {kind} {} cannot be fetched: {why}", source.url);
-            self.warning("fetch_failing", what, Some(at));
+            self.report(Kind::FetchFailing, what, Some(at));
         }
     }
 }

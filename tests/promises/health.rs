@@ -51,8 +51,9 @@ async fn a_rejected_reload_and_a_dead_upstream_degrade() {
     let rejected = status(&edge, "").await;
     let (state, problems) = summary(&rejected);
     assert_eq!(state, "degraded");
-    assert_eq!(problems, [("degraded", "reload_rejected"), ("degraded", "upstream_down")]);
-    let problem = &rejected["health"]["problems"][0];
+    // What fails requests is first.
+    assert_eq!(problems, [("degraded", "upstream_down"), ("degraded", "reload_rejected")]);
+    let problem = &rejected["health"]["problems"][1];
     assert!(problem["what"].as_str().unwrap().contains("applications.toml:2:1: "), "{problem}");
     assert!(problem["at"].is_string(), "{problem}");
     edge.stop();

@@ -145,6 +145,7 @@ mod upstream_killed;
 mod upstream_lifetimes;
 mod upstream_mtls;
 mod upstream_origins;
+mod upstream_reasons;
 mod upstream_responses;
 mod upstream_tls;
 mod upstream_unix;

@@ -56,6 +56,45 @@ async fn new_addresses_of_a_name_replace_the_old() {
         assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
     }
     assert_eq!(old.accepted(), 1);
+    let shown = admin::status(&edge, "").await;
+    let problem = &shown["health"]["problems"][0];
+    assert_eq!(
+        (&problem["code"], &problem["level"]),
+        (&"upstream_unresolved".into(), &"warning".into()),
+        "{shown}"
+    );
+    let what = problem["what"].as_str().unwrap();
+    assert!(
+        what.contains(&url) && what.contains("failed to lookup address") && problem["at"].is_string(),
+        "{what}"
+    );
+    assert_eq!(shown["upstreams"][0]["origins"][0]["lookup_failure"]["at"], problem["at"]);
     let failing = format!("mtls_edge_upstream_origin_failing{{upstream=\"as\",origin=\"{url}\"}}");
     assert_eq!(admin::metric(&edge, &failing).await, 0);
+    std::fs::write(&hosts, "127.0.0.3 auth.example.test\n").unwrap();
+    admin::happens(async || admin::status(&edge, "").await["health"]["state"] == "healthy").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_without_an_address_is_reported_at_once() {
+    if !tool::has_mount_namespaces() {
+        return;
+    }
+    let (server, _) = server("127.0.0.2", 0).await;
+    let url = format!("http://auth.example.test:{}", server.address.port());
+    let edge = EdgeBuilder::new(&url).own_hosts("").upstream("dns_refresh = \"100ms\"");
+    let (edge, _client) = with_client(edge);
+    // Without a request.
+    let line = edge.wait_for_log("\"origin unreachable\"");
+    assert!(line.contains("failed to lookup address"), "{line}");
+    let shown = admin::status(&edge, "").await;
+    let problem = &shown["health"]["problems"][0];
+    assert_eq!(problem["code"], "upstream_down", "{shown}");
+    assert!(
+        problem["what"].as_str().unwrap().contains("(unreachable: failed to lookup address"),
+        "{problem}"
+    );
+    std::fs::write(edge.folder.path().join("hosts"), "127.0.0.2 auth.example.test\n").unwrap();
+    admin::happens(async || admin::status(&edge, "").await["health"]["state"] == "healthy").await;
+    edge.stop();
 }

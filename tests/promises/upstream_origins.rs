@@ -128,12 +128,12 @@ async fn an_origin_that_answers_503_is_ejected() {
     // The upstream's own answers are passed on.
     assert_eq!((bad.seen(), good.seen(), failed), (3, 27, 3));
     let line = edge.wait_for_log("\"origin ejected\"");
-    assert!(line.contains(&bad.scripted.url()) && line.contains("\"error\":\"503\""), "{line}");
+    assert!(line.contains(&bad.scripted.url()) && line.contains("\"error\":\"status 503\""), "{line}");
     assert_eq!(admin::metric(&edge, &bad.metric("origin_failing")).await, 1);
     let status = admin::status(&edge, "").await;
     let shown = status["upstreams"][0]["origins"][0].clone();
     assert_eq!((&shown["state"], &shown["reason"]), (&"failing".into(), &"ejected".into()), "{status}");
-    assert!(status["health"].to_string().contains("(ejected)"), "{status}");
+    assert!(status["health"].to_string().contains("(ejected: status 503)"), "{status}");
     assert_eq!(admin::metric(&edge, &bad.metric("ejections_total")).await, 1);
     assert_eq!(admin::metric(&edge, &good.metric("ejections_total")).await, 0);
     // The last one is never ejected, and other errors eject nobody.
@@ -154,7 +154,7 @@ async fn an_only_origin_and_errors_of_applications_eject_nobody() {
     }
     assert_eq!((alone.seen(), admin::metric(&edge, &alone.metric("ejections_total")).await), (5, 0));
     let line = edge.wait_for_log("\"origin failing\"");
-    assert!(line.contains(&alone.scripted.url()) && line.contains("\"error\":\"502\""), "{line}");
+    assert!(line.contains(&alone.scripted.url()) && line.contains("\"error\":\"status 502\""), "{line}");
     assert_eq!(admin::metric(&edge, &alone.metric("origin_failing")).await, 1);
     let status = admin::status(&edge, "").await;
     let shown = &status["upstreams"][0]["origins"][0];

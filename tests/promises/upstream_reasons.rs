@@ -1,0 +1,77 @@
+//! `/status` says why an origin fails and since when, and when it works again.
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+
+use crate::support::{
+    Ca, Client, EdgeBuilder, TlsUpstream,
+    admin::{exchange, happens, status},
+    command::text,
+    edge_before, program,
+    scripted::{OK, Scripted, keep_answering},
+    with_client,
+};
+use testkit::Refusing;
+
+#[tokio::test]
+async fn an_origin_that_fails_has_its_reason_and_time() {
+    let (ca, other) = (Ca::new("Upstream CA"), Ca::new("Other CA"));
+    let answer = |_: &_| Response::new(Full::new(Bytes::new()));
+    let upstream = TlsUpstream::answering(&other.server(&["localhost"]), &["http/1.1"], answer).await;
+    let edge = EdgeBuilder::new(upstream.url())
+        .file("upstream-ca.pem", ca.pem())
+        .upstream("ca = \"upstream-ca.pem\"");
+    let (edge, client) = with_client(edge);
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 503);
+    let shown = status(&edge, "").await;
+    let why = "invalid peer certificate: UnknownIssuer";
+    let (problem, origin) = (&shown["health"]["problems"][0], &shown["upstreams"][0]["origins"][0]);
+    assert_eq!(problem["code"], "upstream_down");
+    let expected = format!("no origin of the upstream \"as\" works: {} (unreachable: {why})", upstream.url());
+    assert_eq!(problem["what"], expected.as_str());
+    assert!(problem["at"].is_string(), "{problem}");
+    assert_eq!(origin["failing_since"], problem["at"]);
+    assert_eq!(origin["last_failure"]["why"], why);
+    assert!(origin["last_failure"]["at"].as_str() >= problem["at"].as_str(), "{origin}");
+    let (_, page) = exchange(&edge, "/status", "text/html").await;
+    assert!(page.contains(&format!("<td>{why}</td>")), "{page}");
+    let command = program().args(["status", "--wide", "--admin", &edge.admin.to_string()]).output().unwrap();
+    let table = text(&command.stdout);
+    let row = table.lines().find(|line| line.trim_start().starts_with("as ") && line.contains("unreachable"));
+    assert!(row.is_some_and(|row| row.contains("unreachable  now") && row.ends_with(why)), "{table}");
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_cured_origin_recovers_without_a_request() {
+    let refusing = Refusing::bind();
+    let (edge, client) = edge_before(refusing.url(), "");
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 503);
+    let down = status(&edge, "").await;
+    let what = down["health"]["problems"][0]["what"].as_str().unwrap();
+    assert!(what.contains("(unreachable: Connection refused"), "{what}");
+
+    let cured = Scripted::start_on(refusing.listen(), |_, stream| keep_answering(stream, OK));
+    happens(async || status(&edge, "").await["health"]["state"] == "healthy").await;
+    let origin = &status(&edge, "").await["upstreams"][0]["origins"][0];
+    assert_eq!((&origin["state"], &origin["failing_since"]), (&"ok".into(), &serde_json::Value::Null));
+    assert!(origin["last_failure"]["why"].as_str().unwrap().contains("refused"), "{origin}");
+    assert!(cured.accepted() > 0);
+    edge.stop();
+}
+
+// The log is waited for on a thread of its own, while the origin answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_alone_does_not_end_failed_responses() {
+    const BAD: &[u8] = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n";
+    let upstream = Scripted::start(|_, stream| keep_answering(stream, BAD)).await;
+    let (edge, client) = edge_before(upstream.url(), "eject_after = 1");
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 502);
+    edge.wait_for_log("\"origin failing\"");
+    // The edge itself connects again.
+    happens(async || upstream.accepted() > 1).await;
+    let problem = &status(&edge, "").await["health"]["problems"][0];
+    assert!(problem["what"].as_str().unwrap().contains("(failing: status 502)"), "{problem}");
+    edge.stop();
+}
