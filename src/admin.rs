@@ -14,6 +14,7 @@ mod health;
 mod history;
 mod host;
 mod html;
+mod problems;
 mod query;
 mod refusals;
 mod report;
@@ -29,6 +30,7 @@ pub use self::{
     assertion_ids::AssertionIds,
     expiries::Expiries,
     history::History,
+    problems::Problems,
     refusals::Refusals,
     serve::Paths,
     server::Server,

@@ -91,6 +91,17 @@ pub enum Level {
     Degraded,
 }
 
+impl Level {
+    /// A word for metrics: that of the document.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Warning => "warning",
+            Self::Degraded => "degraded",
+        }
+    }
+}
+
 /// Something that an operator should act on.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Problem {

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Edge, EdgeError, memory::Memory, operator::Bound};
 use crate::{
-    admin::{self, AssertionIds, Capacity, Expiries, History},
+    admin::{self, AssertionIds, Capacity, Expiries, History, Problems},
     config::{Problem, Severity, settings::Settings},
     expiry,
     forward::Upkeep,
@@ -104,6 +104,7 @@ impl Prepared {
         metrics.add(Process::started_now());
         metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
         metrics.add(AssertionIds::of(Arc::clone(&memory.stores.replay), Arc::clone(site), clock.clone()));
+        metrics.add(Problems::of(&state));
         metrics.add(Arc::clone(&state.memory));
         metrics.add(Arc::clone(&state.refusals));
         metrics.add(Arc::clone(&reloads));

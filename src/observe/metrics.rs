@@ -336,6 +336,13 @@ pub(crate) static SOURCE_FAILING: Descriptor<1> = Descriptor::gauge(
     "1 while a source of applications cannot be read or its latest update is rejected, else 0.",
 );
 
+/// A series for each kind of problem, also while there is none: alerts need no rule for a series that is absent.
+pub(crate) static PROBLEMS: Descriptor<2> = Descriptor::gauge(
+    "mtls_edge_problems",
+    ["code", "level"],
+    "Problems in /status by code and level, 0 for those that there are not.",
+);
+
 /// The label `file` is present only if the URLs of two sources differ in nothing but the query, which is not shown.
 pub(crate) static CRL_FETCHES: Descriptor<3> = Descriptor::counter(
     "mtls_edge_crl_fetches_total",

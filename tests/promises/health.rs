@@ -53,6 +53,11 @@ async fn a_rejected_reload_and_a_dead_upstream_degrade() {
     assert_eq!(state, "degraded");
     // What fails requests is first.
     assert_eq!(problems, [("degraded", "upstream_down"), ("degraded", "reload_rejected")]);
+    let count = async |code, level| {
+        metric(&edge, &format!("mtls_edge_problems{{code=\"{code}\",level=\"{level}\"}}")).await
+    };
+    assert_eq!(count("upstream_down", "degraded").await, 1);
+    assert_eq!((count("crl_stale", "degraded").await, count("crl_stale", "warning").await), (0, 0));
     let problem = &rejected["health"]["problems"][1];
     assert!(problem["what"].as_str().unwrap().contains("applications.toml:2:1: "), "{problem}");
     assert!(problem["at"].is_string(), "{problem}");
@@ -156,4 +161,38 @@ async fn a_panic_degrades_until_the_next_start() {
     assert!(degraded["health"]["problems"][0]["what"].as_str().unwrap().contains("\"doomed\""), "{degraded}");
     assert_eq!(metric(&edge, "mtls_edge_panics_total").await, 1);
     assert_eq!(Client::with(&edge, &credentials).token("billing").await.status, 200);
+}
+
+#[tokio::test]
+async fn each_problem_has_a_metric_and_a_row() {
+    let page = include_str!("../../docs/observe.md");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| `code` of a problem")).skip(2);
+    let words = |cell: &str| -> Vec<String> {
+        let all = cell.split('`').skip(1).step_by(2);
+        all.filter(|word| !word.contains(' ')).map(str::to_owned).collect()
+    };
+    let mut documented = Vec::new();
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = row.split('|').collect();
+        let (codes, levels) = (words(cells[1]), words(cells[2]));
+        // One level for all codes, one each, or several of one code.
+        for place in 0..codes.len().max(levels.len()) {
+            let of = |list: &[String]| list[place.min(list.len() - 1)].clone();
+            documented.push((of(&codes), of(&levels)));
+        }
+    }
+    let upstream = Upstream::start().await;
+    let (edge, _client) = edge_before(upstream.url(), "");
+    let (_, text) = crate::support::admin::get(&edge, "/metrics").await;
+    let series = text.lines().filter(|line| line.starts_with("mtls_edge_problems{"));
+    let mut counted: Vec<(String, String)> = series
+        .map(|line| {
+            let quoted: Vec<&str> = line.split('"').collect();
+            (quoted[1].to_owned(), quoted[3].to_owned())
+        })
+        .collect();
+    counted.sort();
+    documented.sort();
+    assert_eq!(counted, documented);
+    edge.stop();
 }

@@ -13,6 +13,9 @@ macro_rules! kinds {
         }
 
         impl Kind {
+            /// Each one.
+            pub(in crate::admin) const ALL: &[Self] = &[$(Self::$kind,)*];
+
             /// How bad it is.
             pub(in crate::admin) const fn level(self) -> Level {
                 match self {
