@@ -107,8 +107,10 @@ fn judge(client_id: &str, assertion: &str, used: &ReplayStore, fapi: bool) -> Re
 /// "a" publishes three keys, "b" has registered one of them.
 fn trust() -> Trust {
     let key = |letter: &u8| RegisteredKey { key: Box::new(Key::of(*letter).public()) };
-    let published =
-        PublishedKeys { url: "https://a.example/jwks".into(), keys: REGISTERED.iter().map(key).collect() };
+    let published = PublishedKeys {
+        url: "https://a.example/jwks".into(),
+        keys: Some(REGISTERED.iter().map(key).collect()),
+    };
     let method = AuthMethod::PrivateKeyJwt;
     let a =
         ApplicationSpec { published_keys: Some(published), ..ApplicationSpec::new(CLIENT, method, vec![]) };

@@ -1,5 +1,6 @@
 //! The state of the edge in one word, with the problems that explain it.
 
+mod fetched;
 mod kind;
 mod upstreams;
 
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     identity::{StaleCrl, Validity},
-    observe::{Fetches, Orders, last_panic},
+    observe::{Orders, last_panic},
     site::Site,
     trust::{Application, CredentialView, Role},
 };
@@ -28,8 +29,6 @@ const URGENT: i64 = 3 * 86_400;
 const URGENT_PART: i64 = 6;
 /// How many applications one problem names.
 const NAMED: usize = 3;
-/// The most fetches of one kind that are reported: every application may have a key set.
-const FETCHES: usize = 20;
 
 /// What is said of the last credential of one application that has expired, and of several applications.
 const EXPIRED: (&str, &str) = ("has expired", "have no credential that is still valid");
@@ -52,6 +51,7 @@ pub(super) fn problems(state: &State, site: &Site, now: Timestamp) -> Vec<(Kind,
     found.crls(site);
     found.applications(site);
     found.upstreams(site);
+    found.missing_key_sets(site);
     found.fetches("CRL", &state.reloads.fetches);
     found.fetches("key set", &state.reloads.key_sets);
     let mut problems = found.problems;
@@ -204,15 +204,6 @@ impl Found {
         }
         if let Some((what, at)) = expiring.described(EXPIRING) {
             self.report(Kind::CredentialExpiring, what, Some(at));
-        }
-    }
-
-    fn fetches(&mut self, kind: &str, fetches: &Fetches) {
-        let failing =
-            fetches.states().into_iter().filter_map(|(source, state)| Some((source, state.failure?)));
-        for (source, (at, why)) in failing.take(FETCHES) {
-            let what = format!("the {kind} {} cannot be fetched: {why}", source.url);
-            self.report(Kind::FetchFailing, what, Some(at));
         }
     }
 }

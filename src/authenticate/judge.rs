@@ -171,7 +171,7 @@ fn judge_assertion(
             Proof::by_credential(application, index)
         }
         Keys::Published(published) => {
-            let keys = published.keys.iter().map(|published| &*published.key);
+            let keys = published.keys.iter().flatten().map(|published| &*published.key);
             assertion.verify(keys).map_err(|error| attempt.refused(error))?;
             Proof::by_published_key(application)
         }

@@ -130,7 +130,8 @@ impl<'a> RegistryBuilder<'a> {
         let why = match cached_key_set(source) {
             CachedKeySet::Valid(set) => {
                 let keys = set.verifying_keys().into_iter().map(Box::new);
-                return Some(PublishedKeys { url, keys: keys.map(|key| RegisteredKey { key }).collect() });
+                let keys = keys.map(|key| RegisteredKey { key }).collect();
+                return Some(PublishedKeys { url, keys: Some(keys) });
             }
             CachedKeySet::Missing => format!("{} does not exist yet", source.file.value.display()),
             CachedKeySet::Invalid(why) => why,
@@ -139,8 +140,8 @@ impl<'a> RegistryBuilder<'a> {
             Some(Method::PrivateKeyJwt(Keys::Published(former))) if former.url == url => Some(former),
             _ => None,
         };
-        let keys: Box<[RegisteredKey]> = former.map(|former| former.keys.clone()).unwrap_or_default();
-        if keys.is_empty() {
+        let keys = former.and_then(|former| former.keys.clone());
+        if keys.is_none() {
             let what = format!("{why}: until `run` has fetched {url}, each assertion is refused");
             let problem = Problem::warning(&source.file.span, "application.jwks_uri.file", what);
             let help = "start the edge, or write the key set into the file";

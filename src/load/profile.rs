@@ -88,7 +88,7 @@ fn unbound_routes(settings: &Settings) -> impl Iterator<Item = Problem> {
 fn algorithms(application: &Application) -> impl Iterator<Item = Algorithm> {
     let (registered, published) = match &application.method {
         Method::PrivateKeyJwt(Keys::Registered(keys)) => (Some(keys), None),
-        Method::PrivateKeyJwt(Keys::Published(keys)) => (None, Some(&keys.keys)),
+        Method::PrivateKeyJwt(Keys::Published(keys)) => (None, keys.keys.as_ref()),
         Method::Tls(_) | Method::ClientSecret { .. } | Method::None => (None, None),
     };
     let registered = registered.into_iter().flat_map(|keys| keys.iter().map(|key| &key.registered));

@@ -56,6 +56,14 @@ impl Document for Crl {
         &self.location
     }
 
+    fn is_cached(&self) -> bool {
+        matches!(cached_crl(&self.trust, &self.source, self.clock.now()), CachedCrl::Valid)
+    }
+
+    fn help_without(&self) -> &'static str {
+        help_without(self.trust.stale_crl)
+    }
+
     fn judge(&self, fetched: &[u8]) -> Result<bool, String> {
         judge_fetched(&self.trust, &self.source, fetched, self.clock.now())
     }
@@ -151,10 +159,19 @@ fn lacking(trust: &Trust, source: &CrlSource, why: &str) -> Problem {
     let (url, file) = (&source.url.value, source.file.value.display());
     let what = format!("no CRL from {url}, and none is cached in {file}: {why}");
     let (span, key) = (&source.url.span, "trust.crls.url");
-    match trust.stale_crl {
-        StaleCrl::Refuse => Problem::error(span, key, what)
-            .help("restore connectivity, place a CRL in the file manually, or set stale_crl = \"report\""),
-        StaleCrl::Report => Problem::warning(span, key, what)
-            .help("its CA's certificates are judged without it until then (stale_crl = \"report\")"),
+    let problem = match trust.stale_crl {
+        StaleCrl::Refuse => Problem::error(span, key, what),
+        StaleCrl::Report => Problem::warning(span, key, what),
+    };
+    problem.help(help_without(trust.stale_crl))
+}
+
+/// What to do, or what happens meanwhile, without a CRL.
+const fn help_without(stale: StaleCrl) -> &'static str {
+    match stale {
+        StaleCrl::Refuse => {
+            "restore connectivity, place a CRL in the file manually, or set stale_crl = \"report\""
+        }
+        StaleCrl::Report => "its CA's certificates are judged without it until then (stale_crl = \"report\")",
     }
 }

@@ -61,6 +61,12 @@ pub(super) trait Document: Clone + Send + Sync + 'static {
 
     fn location(&self) -> &Location;
 
+    /// Whether a valid one is cached.
+    fn is_cached(&self) -> bool;
+
+    /// What to do, and what happens meanwhile, while none is cached.
+    fn help_without(&self) -> &'static str;
+
     /// Asks for a fetch before its time.
     fn refresh(&self) -> Option<&RefreshRequest> {
         None
@@ -194,10 +200,10 @@ async fn fetch_repeatedly<D: Document>(
             }
             Err(why) => {
                 if outcomes.failed(&document, &why) {
-                    tracing::error!(url, file, why, "{0} fetch failed; keeping the cached {0}", D::NAME);
+                    log_failure(&document, (&url, &file), &why);
                 }
                 if let Some(overdue) = outcomes.overdue(&document) {
-                    warn_of_overdue::<D>(&url, &file, &overdue);
+                    warn_of_overdue(&document, (&url, &file), &overdue);
                 }
                 (*refresh).min(RETRY)
             }
@@ -209,19 +215,41 @@ async fn fetch_repeatedly<D: Document>(
     }
 }
 
+fn log_failure<D: Document>(document: &D, (url, file): (&str, &str), why: &str) {
+    if document.is_cached() {
+        tracing::error!(url, file, why, "{0} fetch failed; keeping the cached {0}", D::NAME);
+    } else {
+        let help = document.help_without();
+        tracing::error!(url, file, why, help, "{} fetch failed, and none is cached", D::NAME);
+    }
+}
+
 /// What is cached stays in force however old it is, so that the operator must learn of it.
-fn warn_of_overdue<D: Document>(url: &str, file: &str, overdue: &Overdue) {
+fn warn_of_overdue<D: Document>(document: &D, (url, file): (&str, &str), overdue: &Overdue) {
     let failing_since = overdue.failing_since.to_string();
     let last_fetched = overdue.last_fetched.map(|last| last.to_string());
     let last_fetched = last_fetched.as_deref().unwrap_or("not since serving began");
-    tracing::warn!(
-        url,
-        file,
-        failing_since,
-        last_fetched,
-        "{0} has not been fetched for long; the cached {0} is still in use",
-        D::NAME
-    );
+    if document.is_cached() {
+        tracing::warn!(
+            url,
+            file,
+            failing_since,
+            last_fetched,
+            "{0} has not been fetched for long; the cached {0} is still in use",
+            D::NAME
+        );
+    } else {
+        let help = document.help_without();
+        tracing::warn!(
+            url,
+            file,
+            failing_since,
+            last_fetched,
+            help,
+            "{} has not been fetched for long, and none is cached",
+            D::NAME
+        );
+    }
 }
 
 /// Waits for this time, or until a fetch is asked for, but at least for [`PAUSE`].

@@ -10,6 +10,9 @@ use crate::{
     site::RefreshRequest,
 };
 
+/// What to do, and what happens meanwhile, without a key set.
+const WITHOUT: &str = "what it verifies is refused until it has been fetched; restore connectivity, or place the key set in the file manually";
+
 #[derive(Clone, Debug)]
 struct FetchedKeySet {
     source: Arc<KeySetSource>,
@@ -43,6 +46,14 @@ impl Document for FetchedKeySet {
 
     fn location(&self) -> &Location {
         &self.location
+    }
+
+    fn is_cached(&self) -> bool {
+        matches!(cached_key_set(&self.source), CachedKeySet::Valid(_))
+    }
+
+    fn help_without(&self) -> &'static str {
+        WITHOUT
     }
 
     fn refresh(&self) -> Option<&RefreshRequest> {
@@ -121,6 +132,5 @@ pub fn fetch_missing(wanted: &[WantedKeySet]) -> Vec<Problem> {
 fn without_keys(source: &KeySetSource, why: &str) -> Problem {
     let (url, file) = (&source.url.value, source.file.value.display());
     let what = format!("no key set from {url}, and none is cached in {file}: {why}");
-    Problem::warning(&source.url.span, "jwks.url", what)
-        .help("what it verifies is refused until it has been fetched; restore connectivity, or place the key set in the file manually")
+    Problem::warning(&source.url.span, "jwks.url", what).help(WITHOUT)
 }

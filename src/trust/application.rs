@@ -97,8 +97,8 @@ pub enum Keys {
 pub struct PublishedKeys {
     /// The URL, without a query.
     pub url: Box<str>,
-    /// The keys, in the order of the set. Empty before the first fetch.
-    pub keys: Box<[RegisteredKey]>,
+    /// The keys, in the order of the set; `None` until it has been fetched.
+    pub keys: Option<Box<[RegisteredKey]>>,
 }
 
 /// Where a request carries a secret.

@@ -42,6 +42,7 @@ kinds! {
     MemoryShort: Degraded "memory_short",
     CaExpired: Degraded "ca_expired",
     CrlRefuses: Degraded "crl_stale",
+    KeySetMissing: Degraded "key_set_missing",
     CredentialExpired: Degraded "credential_expired",
     Panicked: Degraded "panicked",
     ReloadRejected: Degraded "reload_rejected",

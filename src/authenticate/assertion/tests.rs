@@ -268,9 +268,9 @@ fn published_keys_authenticate_without_a_credential() {
     let key = |key: &SigningKey, algorithm| RegisteredKey {
         key: Box::new(VerifyingKey::from_spki(&key.spki(), algorithm, None).unwrap()),
     };
-    let keys = [key(&one, Algorithm::EdDSA), key(&two, Algorithm::RS256)].into();
+    let keys = Some([key(&one, Algorithm::EdDSA), key(&two, Algorithm::RS256)].into());
     let published = PublishedKeys { url: "https://a.test/jwks".into(), keys };
-    let empty = PublishedKeys { url: "https://b.test/jwks".into(), keys: Box::default() };
+    let empty = PublishedKeys { url: "https://b.test/jwks".into(), keys: None };
     let with = |id, published| ApplicationSpec { published_keys: Some(published), ..application(id, vec![]) };
     let fixture = Fixture::new([with("a", published), with("b", empty)]);
     assert_eq!(fixture.judge(&assertion(&one, &json!({}))).unwrap(), None);

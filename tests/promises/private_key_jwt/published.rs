@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use testkit::jws::SigningKey;
 
 use super::{CLIENT, Setup, request};
-use crate::support::Upstream;
+use crate::support::{
+    Upstream,
+    admin::{happens, status},
+};
 
 const FILE: &str = "state/reports.json";
 
@@ -141,7 +144,17 @@ async fn without_any_key_every_assertion_is_refused() {
     let setup = published.setup().await;
     let (_, reason) = setup.refuses(&setup.assertion(&ec, "ES256")).await;
     assert!(reason.ends_with("alg ES256 is not the algorithm of a registered key"), "{reason}");
+    // Nothing claims that there is one.
+    let line = setup.edge.wait_for_log("\"key set fetch failed, and none is cached\"");
+    assert!(line.contains("refused until it has been fetched") && line.contains("503"), "{line}");
+    assert!(!setup.edge.log().contains("keeping the cached"), "{line}");
+    let missing = status(&setup.edge, "").await;
+    let problem = &missing["health"]["problems"][0];
+    assert_eq!((&problem["code"], &problem["level"]), (&"key_set_missing".into(), &"degraded".into()));
+    assert!(problem["what"].as_str().unwrap().contains(&format!("{CLIENT:?}")), "{problem}");
+    assert_eq!(missing["health"]["problems"][1]["code"], "fetch_failing", "{missing}");
     published.answer(StatusCode::OK, &json!({ "keys": [ec.jwk()] }).to_string());
     setup.edge.wait_for_log("\"reloaded\",\"generation\":2");
     setup.passes(&setup.assertion(&ec, "ES256")).await;
+    happens(async || status(&setup.edge, "").await["health"]["state"] == "healthy").await;
 }
