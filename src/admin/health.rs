@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     identity::{StaleCrl, Validity},
-    observe::{Orders, last_panic},
+    observe::{Orders, last_panic, log},
     site::Site,
     trust::{Application, CredentialView, Role},
 };
@@ -94,6 +94,9 @@ impl Found {
         }
         if let Some(shortage) = state.memory.shortage() {
             self.report(Kind::MemoryShort, shortage, None);
+        }
+        for failure in log::failures() {
+            self.report(Kind::LogFailing, failure.what, Some(failure.since));
         }
         if let Some(shortage) = &state.capacity.shortage {
             self.report(Kind::OpenFiles, shortage.clone(), None);

@@ -1,5 +1,6 @@
 //! Log lines on standard error and in a file. A dedicated thread writes them, so that a thread that logs never blocks.
 
+mod failing;
 mod filter;
 mod journal;
 mod line_limit;
@@ -7,6 +8,7 @@ mod output;
 mod queue;
 mod sampling;
 mod settings;
+mod watch;
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -25,7 +27,8 @@ pub use self::line_limit::LineLimit;
 pub(crate) use self::sampling::sample;
 pub use self::settings::{LogFormat, LogSettings, LogTarget};
 use self::{
-    output::{Output, Writers},
+    failing::LogFailure,
+    output::{LogFile, Output, Writers},
     queue::Queue,
 };
 use super::{
@@ -123,7 +126,7 @@ pub fn init(log: &LogSettings) -> Result<(), LogError> {
     sampling::set(log.successes);
     start().map_err(LogError::Thread)?;
     if let Some(path) = log.to.file() {
-        OUTPUT.set_file(output::open(path).map_err(LogError::File)?);
+        OUTPUT.set_file(LogFile::open(path).map_err(LogError::File)?);
         let _ = FILE.set(path.to_owned());
         // What was printed before goes to standard error.
         finish();
@@ -148,7 +151,7 @@ pub fn reopen() {
             "ignored: the log goes to standard error, so there is no file to reopen"
         );
     };
-    match output::open(path) {
+    match LogFile::open(path) {
         Ok(file) => {
             finish();
             OUTPUT.set_file(file);
@@ -179,6 +182,11 @@ pub fn finish() {
 /// The number of log lines dropped since the start, because nobody read them fast enough or they could not be written.
 pub(crate) fn dropped() -> u64 {
     QUEUE.dropped()
+}
+
+/// What keeps log lines from the log file now.
+pub(crate) fn failures() -> impl Iterator<Item = LogFailure> {
+    failing::now()
 }
 
 /// Sets the metrics of the log.

@@ -170,11 +170,19 @@ async fn a_log_file_goes_on_when_its_disk_has_space_again() {
         edge.log_of(&answer);
     }
     assert!(admin::metric(&edge, DROPPED).await >= 20);
+    let shown = admin::status(&edge, "").await;
+    let problem = &shown["health"]["problems"][0];
+    assert_eq!((&problem["code"], &problem["level"]), (&"log_failing".into(), &"warning".into()), "{shown}");
+    assert!(
+        problem["what"].as_str().unwrap().contains("No space left") && problem["at"].is_string(),
+        "{problem}"
+    );
     let logs = format!("/proc/{}/root{}/logs", edge.id(), edge.folder.path().display());
     std::fs::remove_file(format!("{logs}/filler")).unwrap();
     let answer = kept.token("billing").await;
     edge.log_of(&answer);
     edge.wait_for_log(WRITABLE);
+    assert_eq!(admin::status(&edge, "").await["health"]["state"], "healthy");
     let dropped = admin::metric(&edge, DROPPED).await;
     let written = std::fs::read_to_string(format!("{logs}/edge.log")).unwrap();
     assert!(written.contains(answer.headers["x-request-id"].to_str().unwrap()), "{written}");

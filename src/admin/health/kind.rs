@@ -51,6 +51,7 @@ kinds! {
     AdminCertificateExpired: Degraded "admin_certificate_expired",
     OriginFailing: Warning "origin_failing",
     UpstreamUnresolved: Warning "upstream_unresolved",
+    LogFailing: Warning "log_failing",
     OpenFiles: Warning "open_files",
     CrlStale: Warning "crl_stale",
     FetchFailing: Warning "fetch_failing",

@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions, Permissions},
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,8 +12,10 @@ use std::{
 use rustix::fs::OFlags;
 
 use super::{
+    failing,
     journal::Priorities,
     queue::{Sink, lines},
+    watch::{Found, Watch},
 };
 
 /// The permissions of a new log file.
@@ -26,7 +28,21 @@ pub(super) struct Output(Mutex<Outputs>);
 #[derive(Clone, Debug)]
 struct Outputs {
     has_standard_error: bool,
-    file: Option<Arc<File>>,
+    file: Option<Arc<LogFile>>,
+}
+
+/// An open log file.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl LogFile {
+    /// Opens a log file to append to it, and creates it if it is missing.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: open(path)? })
+    }
 }
 
 impl Output {
@@ -46,13 +62,12 @@ impl Output {
     }
 
     /// Writes to this file from now on. Another one is closed once its last batch is written.
-    pub(super) fn set_file(&self, file: File) {
+    pub(super) fn set_file(&self, file: LogFile) {
         self.with(|outputs| outputs.file = Some(Arc::new(file)));
     }
 }
 
-/// Opens a log file to append to it, and creates it if it is missing.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     // Without waiting for the reader of a pipe.
     options.append(true).mode(MODE).custom_flags(i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default());
@@ -72,7 +87,8 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 pub(super) struct Writers {
     standard_error: Sink,
     priorities: Priorities,
-    file: Option<(Arc<File>, Sink)>,
+    file: Option<(Arc<LogFile>, Sink)>,
+    watch: Watch,
     failure: FileFailure,
 }
 
@@ -97,6 +113,10 @@ impl FileFailure {
             (0, 0) => {}
             (0, _) => {
                 self.lost = lost;
+                let why = error.map_or_else(|| "it accepts nothing".to_owned(), ToString::to_string);
+                failing::set_unwritable(Some(format!(
+                    "the log file cannot be written, its lines are lost: {why}"
+                )));
                 self.is_reported = self.reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY);
                 if self.is_reported {
                     self.reported = Some(Instant::now());
@@ -108,6 +128,7 @@ impl FileFailure {
             }
             (before, 0) => {
                 self.lost = 0;
+                failing::set_unwritable(None);
                 if self.is_reported {
                     tracing::warn!(lost = before, "the log file is written again");
                 }
@@ -118,27 +139,58 @@ impl FileFailure {
 }
 
 impl Writers {
-    /// Writes whole lines to each output, and returns how many are missing from one of them. `own` has the lines that this thread itself
+    /// Opens the file again if its path has led elsewhere for longer than a rotation takes.
+    fn reopen_if_lost(&mut self, output: &Output, now: Instant) {
+        let Some((open, _)) = &self.file else { return };
+        let path = open.path.display();
+        match self.watch.look(&open.file, &open.path, now) {
+            Found::Undecided => {}
+            Found::Same => {
+                failing::set_lost(None);
+            }
+            Found::Lost => match LogFile::open(&open.path) {
+                Ok(file) => {
+                    output.set_file(file);
+                    failing::set_lost(None);
+                    tracing::warn!(file = %path, "the log file was renamed or deleted a minute ago, without SIGUSR1: opened again");
+                }
+                Err(error) => {
+                    let what = format!(
+                        "the log file {path} was renamed or deleted, and cannot be opened again: {error}"
+                    );
+                    if failing::set_lost(Some(what)) {
+                        tracing::error!(file = %path, %error, "the log file was renamed or deleted, and cannot be opened again");
+                    }
+                }
+            },
+        }
+    }
+
+    /// Writes whole lines to each output, if there are any, and returns how many are missing from one of them. `own` has the lines that this thread itself
     /// has logged: they go to standard error, whatever the outputs are, since they are about the file.
     pub(super) fn write(&mut self, output: &Output, batch: &[u8], own: impl FnOnce() -> Vec<u8>) -> u64 {
+        self.reopen_if_lost(output, Instant::now());
         let Outputs { has_standard_error, file } = output.with(|outputs| outputs.clone());
         let mut lost = 0;
-        if has_standard_error {
+        if has_standard_error && !batch.is_empty() {
             lost = self.standard_error.write(&mut io::stderr(), &self.priorities.of(batch));
         }
         let is_open =
-            |(open, _): &(Arc<File>, Sink)| file.as_ref().is_some_and(|file| Arc::ptr_eq(open, file));
+            |(open, _): &(Arc<LogFile>, Sink)| file.as_ref().is_some_and(|file| Arc::ptr_eq(open, file));
         if !self.file.as_ref().is_some_and(is_open) {
             self.file = file.map(|file| (file, Sink::default()));
+            self.watch = Watch::default();
         }
         if let Some((file, sink)) = &mut self.file {
-            let missing = sink.write(&mut file.as_ref() as &mut dyn Write, batch);
-            lost = lost.max(missing);
-            self.failure.record(missing, sink.error());
+            if !batch.is_empty() {
+                let missing = sink.write(&mut &file.file as &mut dyn Write, batch);
+                lost = lost.max(missing);
+                self.failure.record(missing, sink.error());
+            }
             let own = own();
             if !own.is_empty() {
                 self.standard_error.write(&mut io::stderr(), &self.priorities.of(&own));
-                sink.write(&mut file.as_ref() as &mut dyn Write, &own);
+                sink.write(&mut &file.file as &mut dyn Write, &own);
             }
         }
         if !has_standard_error && self.file.is_none() { lines(batch) } else { lost }

@@ -18,6 +18,8 @@ const BOUND: usize = 1024 * 1024;
 const COLLECT: Duration = Duration::from_millis(5);
 /// The writer stops collecting once this many bytes are queued.
 const WAKE_BYTES: usize = BOUND / 8;
+/// How long the writer waits for lines before it looks after its outputs.
+const IDLE: Duration = Duration::from_secs(5);
 /// Time between attempts if another process has made standard error non-blocking.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -100,7 +102,8 @@ impl Queue {
         self.dropped.fetch_add(count, Relaxed);
     }
 
-    /// Passes batches of whole lines to `write` forever, which returns how many lines it could not write. Called by the writer thread.
+    /// Passes batches of whole lines to `write` forever, and an empty one if there are none for [`IDLE`]. It returns how many lines it could not
+    /// write. Called by the writer thread.
     pub(super) fn drain(&self, mut write: impl FnMut(&[u8]) -> u64) {
         let mut batch = Vec::new();
         loop {
@@ -110,7 +113,7 @@ impl Queue {
         }
     }
 
-    /// Waits for lines, and puts them into the empty `batch`.
+    /// Waits for lines, at most for [`IDLE`], and puts them into the empty `batch`.
     fn take(&self, batch: &mut Vec<u8>) {
         let mut state = self.state();
         if state.writer == Writer::Writing && !state.is_urgent && state.bytes.len() < WAKE_BYTES {
@@ -122,7 +125,12 @@ impl Queue {
         while state.bytes.is_empty() {
             state.writer = Writer::Idle;
             self.written.notify_all();
-            state = self.lines.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let (woken, waited) =
+                self.lines.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if waited.timed_out() && state.bytes.is_empty() {
+                return;
+            }
         }
         state.writer = Writer::Writing;
         std::mem::swap(&mut state.bytes, batch);
