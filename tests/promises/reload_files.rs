@@ -312,7 +312,7 @@ async fn a_special_file_is_rejected_without_delay() {
         ("client-ca.pem", zeros, special),
         ("client-ca.pem", empty, "is empty"),
         ("client-ca.pem", cut, "is truncated"),
-        ("list.crl", folder, "is a directory"),
+        ("list.crl", folder, "is a folder, expected a file"),
         ("list.crl", cut, "is truncated"),
         ("secrets/key", fifo, special),
         ("secrets/key", empty, "is empty"),
