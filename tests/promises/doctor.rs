@@ -27,6 +27,10 @@ fn verified(seen: &Seen) -> bool {
     seen.headers.get("ssl-client-verify").is_some_and(|value| value == "SUCCESS")
 }
 
+fn vouched(seen: &Seen) -> bool {
+    seen.headers.contains_key("ssl-client-cert")
+}
+
 /// A configuration in front of this server, with the profile `auth0`, to examine.
 fn configuration(url: &str) -> EdgeBuilder {
     let client = self_signed("billing");
@@ -98,7 +102,7 @@ async fn no_upstream_is_passed_over_in_silence() {
         Upstream::answering(|seen| if verified(seen) { token() } else { refusal(401, "invalid_client") })
             .await;
     let refusing = Upstream::answering(move |seen| {
-        if verified(seen) && is_edge(seen) { token() } else { refusal(401, "invalid_client") }
+        if vouched(seen) && is_edge(seen) { token() } else { refusal(401, "invalid_client") }
     })
     .await;
     let resource = Upstream::answering(|seen| {
@@ -191,7 +195,7 @@ async fn no_upstream_is_passed_over_in_silence() {
 async fn a_server_that_checks_the_edges_secret_refuses() {
     let server = Upstream::answering(|seen| {
         let is_edge = seen.headers.get("x-edge-key").is_some_and(|key| key == SECRET);
-        if is_edge && verified(seen) { token() } else { refusal(403, "access_denied") }
+        if is_edge && vouched(seen) { token() } else { refusal(403, "access_denied") }
     })
     .await;
     let secret = "headers = { x-edge-key = { file = \"edge-key\" } }";
@@ -204,6 +208,19 @@ async fn a_server_that_checks_the_edges_secret_refuses() {
     );
     // Each profile with both verdicts, for both applications, none twice.
     assert!(text.contains("requests with forged headers: 4"), "{text}");
+}
+
+#[tokio::test]
+async fn the_edges_own_request_has_the_edges_verdict() {
+    // As a server that selects the method by the verdict: `billing` is registered with a self-signed certificate.
+    let server = Upstream::answering(|seen| {
+        let is_edge = seen.headers.get("x-edge-key").is_some_and(|key| key == SECRET);
+        if is_edge && !verified(seen) { token() } else { refusal(401, "invalid_client") }
+    })
+    .await;
+    let secret = "headers = { x-edge-key = { file = \"edge-key\" } }";
+    let (code, text) = doctor(configuration(&server.url()).upstream(secret), &[]).await;
+    assert_eq!(code, Some(0), "{text}");
 }
 
 #[tokio::test]

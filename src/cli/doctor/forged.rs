@@ -7,13 +7,19 @@ use crate::{
     config::settings::{Application, Matcher},
     identity::{self, ClientCertificate, Thumbprint},
     load::read_certificates,
+    trust::AuthMethod,
     vouch::{Facts, Profile, Verdict},
 };
+
+/// The verdict on the chain of a self-signed certificate.
+pub(super) const NOT_VERIFIED: Verdict = Verdict::NotVerified("self signed certificate");
 
 /// An application, and a certificate that its credential matches as far as headers show it.
 #[derive(Debug)]
 pub(super) struct Forgery {
     pub(super) client_id: String,
+    /// What an edge says of the chain of such an application's certificate.
+    pub(super) verdict: Verdict,
     certificate: ClientCertificate,
     /// The registered thumbprint and name, where the certificate cannot have them.
     thumbprint: Option<Thumbprint>,
@@ -27,13 +33,17 @@ impl Forgery {
     /// prove that anyone has it.
     pub(super) fn of(application: &Application) -> Option<Self> {
         let client_id = application.client_id.value.clone();
+        let verdict = match application.auth_method.value {
+            AuthMethod::SelfSignedTls => NOT_VERIFIED,
+            _ => Verdict::Verified,
+        };
         let (mut thumbprint, mut subject, mut name) = (None, None, None);
         let mut san = None;
         match &application.credentials.first()?.matcher {
             Matcher::Certificate(file) => {
                 let certificate =
                     ClientCertificate::from_chain(&read_certificates(&file.value).ok()?).ok()?;
-                return Some(Self { client_id, certificate, thumbprint, subject });
+                return Some(Self { client_id, verdict, certificate, thumbprint, subject });
             }
             Matcher::Thumbprint(text) => thumbprint = Some(text.value.parse().ok()?),
             Matcher::SubjectDn(text) => {
@@ -55,7 +65,7 @@ impl Forgery {
         params.not_after = now + time::Duration::days(1);
         let made = params.self_signed(&KeyPair::generate().ok()?).ok()?;
         let certificate = ClientCertificate::from_chain(&[made.der().clone()]).ok()?;
-        Some(Self { client_id, certificate, thumbprint, subject })
+        Some(Self { client_id, verdict, certificate, thumbprint, subject })
     }
 
     /// The headers by which an edge with this profile and verdict would vouch for it; none if the certificate is too large for them.

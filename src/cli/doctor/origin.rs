@@ -8,7 +8,7 @@ use rustls::RootCertStore;
 use tokio::time::timeout;
 
 use super::{
-    forged::Forgery,
+    forged::{Forgery, NOT_VERIFIED},
     question::{Answer, Outcome, Question},
 };
 use crate::{
@@ -124,7 +124,7 @@ impl<'a> Surgery<'a> {
             if let Ok(plain) = &plain {
                 (tried, forged) = self.forge(index, plain).await;
             }
-            let ours = first.headers(&self.domain.profile, Verdict::Verified).unwrap_or_default();
+            let ours = first.headers(&self.domain.profile, first.verdict).unwrap_or_default();
             let edge = self.send(&self.domain.target, index, first, &ours).await;
             diagnoses.push(Diagnosis {
                 domain: self.domain.name.to_string(),
@@ -149,7 +149,7 @@ impl<'a> Surgery<'a> {
         let (mut tried, mut different) = (0, None);
         for forgery in self.forgeries {
             for profile in &profiles {
-                for verdict in [Verdict::Verified, Verdict::NotVerified("self signed certificate")] {
+                for verdict in [Verdict::Verified, NOT_VERIFIED] {
                     let Some(headers) = forgery.headers(profile, verdict) else { continue };
                     tried += 1;
                     let Ok(answer) = self.send(&self.stranger, index, forgery, &headers).await else {
