@@ -16,4 +16,5 @@ packaged=$(IFS='|' && echo "${beside[*]}")
 sed -Ei \
   -e "s#\]\(\.\./($packaged)([)/\#])#](\1\2#g" \
   -e 's#\[[^]]*\]\(\.\./([^)\#]*)[^)]*\)#`\1` in the repository#g' "$out"/*.md
+sed -Ei 's#\[[^]]*\]\((\.\./){3}([^)\#]*)[^)]*\)#`\2` in the repository#g' "$out"/deploy/*/README.md
 find "$out" -type d -exec chmod 755 {} + -o -exec chmod 644 {} +

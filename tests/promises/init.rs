@@ -194,6 +194,27 @@ fn a_server_gets_its_profile_endpoints_and_issuer() {
     assert!(config.contains("\nurls = [\"unix:/run/as.sock\"]"), "{config}");
 }
 
+/// What the routes of a configuration are, how certificates are requested and which headers vouch for them.
+fn contract(configuration: &str) -> Vec<&str> {
+    let keys = ["path", "methods", "authenticate", "client_auth", "header_profile", "issuer"];
+    let is_contract = |line: &&str| keys.iter().any(|key| line.starts_with(&format!("{key} = ")));
+    let lines = configuration.lines().filter(is_contract);
+    lines.map(|line| line.split_once('#').map_or(line, |(code, _)| code).trim_end()).collect()
+}
+
+#[test]
+fn each_deployment_routes_what_init_writes() {
+    for server in ["auth0", "keycloak", "oidc-provider", "hydra", "spring"] {
+        let folder = TempDir::new().unwrap();
+        let realm: &[&str] = if server == "keycloak" { &["--realm", "acme"] } else { &[] };
+        init(&folder, &[&["--for", server, "--domain", "mtls.auth.example.com"], realm].concat());
+        let written = fs::read_to_string(folder.path().join("e/edge.toml")).unwrap();
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/deploy").join(server);
+        let shown = fs::read_to_string(page.join("edge.toml")).unwrap();
+        assert_eq!(contract(&shown), contract(&written), "{server}");
+    }
+}
+
 #[test]
 fn options_that_make_no_sense_are_usage_errors() {
     let folder = TempDir::new().unwrap();

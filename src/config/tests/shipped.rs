@@ -37,7 +37,7 @@ const FILES: [&str; 6] = [
 
 #[test]
 fn each_deployment_has_no_problem_and_only_known_files() {
-    for server in ["auth0", "keycloak", "oidc-provider"] {
+    for server in ["auth0", "keycloak", "oidc-provider", "hydra", "spring"] {
         let (folder, settings, registry) = read(&format!("docs/deploy/{server}"));
         assert_eq!(registry.len(), 2, "{server}");
         for file in files(&settings, &registry) {
