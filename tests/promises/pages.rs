@@ -105,6 +105,19 @@ fn every_link_of_the_packaged_documents_has_its_target() {
 }
 
 #[test]
+fn the_contents_of_the_configuration_page_are_complete() {
+    let page = Path::new(ROOT).join("docs/configuration.md");
+    let lines = prose(&page);
+    let is_listed = |line: &&String| line.starts_with("## ") || line.starts_with("### ");
+    let headings: Vec<String> = lines.iter().filter(is_listed).map(|line| anchor(line)).collect();
+    let contents = lines.iter().skip_while(|line| *line != "<!-- contents -->");
+    let contents = contents.take_while(|line| *line != "<!-- end -->");
+    let listed: Vec<&str> = contents.flat_map(|line| targets(line)).collect();
+    let listed: Vec<&str> = listed.into_iter().filter_map(|target| target.strip_prefix('#')).collect();
+    assert_eq!(listed, headings);
+}
+
+#[test]
 fn every_image_of_the_documentation_is_shown() {
     let mut images = Vec::new();
     files(&Path::new(ROOT).join("docs/images"), &mut images);
