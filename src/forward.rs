@@ -10,6 +10,7 @@ mod connect;
 mod dial;
 mod early_response;
 mod failure;
+mod fault;
 mod health;
 mod hop;
 mod http2;

@@ -1,5 +1,6 @@
 //! `check`: reports all problems of a configuration.
 
+mod owner;
 mod probe;
 
 use std::process::ExitCode;

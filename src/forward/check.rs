@@ -3,10 +3,10 @@
 use std::{collections::hash_map::RandomState, hash::BuildHasher, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, header, uri::PathAndQuery};
 use tokio::time::{sleep, timeout};
 
-use super::{HealthCheck, Pools, RequestBody, Target};
+use super::{Pools, RequestBody, Target};
 
 /// Checks one origin of a target until the future is dropped. Does nothing without a health check.
 pub(super) async fn check_origin(pools: Rc<Pools>, target: Arc<Target>, index: usize) {
@@ -16,7 +16,8 @@ pub(super) async fn check_origin(pools: Rc<Pools>, target: Arc<Target>, index: u
         return;
     };
     loop {
-        let response = timeout(check.timeout, pools.send_to(&target, index, request(&target, &check)));
+        let response =
+            timeout(check.timeout, pools.send_to(&target, index, request(&target, check.path.clone())));
         let outcome = match response.await {
             Ok(Ok(response)) if response.status() == check.expect => Ok(()),
             Ok(Ok(response)) => {
@@ -30,9 +31,10 @@ pub(super) async fn check_origin(pools: Rc<Pools>, target: Arc<Target>, index: u
     }
 }
 
-fn request(target: &Target, check: &HealthCheck) -> Request<RequestBody> {
+/// A GET request of the edge's own.
+pub(super) fn request(target: &Target, path: PathAndQuery) -> Request<RequestBody> {
     let mut request = Request::new(RequestBody::buffered(Bytes::new()));
-    *request.uri_mut() = check.path.clone().into();
+    *request.uri_mut() = path.into();
     let headers = request.headers_mut();
     let authority = target.spec.origins.first().map(super::Address::authority).unwrap_or_default();
     let host = target.spec.host.clone().or_else(|| HeaderValue::try_from(authority).ok());

@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     Address, Target,
     dial::dial,
+    fault::explained,
     http2::Connection,
     pooled::{Http1, PooledHttp1, timer},
     resolved::Resolved,
@@ -83,9 +84,9 @@ async fn connect_unbounded(
     let stream = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config))
         .connect(name, tcp)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| explained(&error, target))?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        Connection::handshake(stream, peer).await.map(Opened::Http2)
+        Connection::handshake(stream, peer, target).await.map(Opened::Http2)
     } else {
         Ok(http1(stream, target, peer))
     }

@@ -17,7 +17,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{RequestBody, resolved::Resolved};
+use super::{RequestBody, Target, fault::of_hyper, resolved::Resolved};
 use crate::text;
 
 /// While streams are open, a PING is sent to an origin that sent nothing for this time (RFC 9113 section 6.7): TCP alone detects a lost
@@ -57,7 +57,11 @@ impl Connection {
     /// # Errors
     ///
     /// A sentence for the log.
-    pub(super) async fn handshake<IO>(io: IO, peer: Option<SocketAddr>) -> Result<Self, String>
+    pub(super) async fn handshake<IO>(
+        io: IO,
+        peer: Option<SocketAddr>,
+        target: &Target,
+    ) -> Result<Self, String>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
@@ -70,13 +74,13 @@ impl Connection {
             .initial_max_send_streams(UNKNOWN)
             .handshake(TokioIo::new(io))
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| of_hyper(&error, target))?;
         let mut connection = Box::pin(connection);
         poll_fn(|cx| {
             executor.0.set(Some(cx.waker().clone()));
             match connection.as_mut().poll(cx) {
                 Poll::Ready(Ok(())) => Poll::Ready(Err("the connection was closed".to_owned())),
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error.to_string())),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(of_hyper(&error, target))),
                 Poll::Pending if connection.current_max_send_streams() == UNKNOWN => Poll::Pending,
                 Poll::Pending => Poll::Ready(Ok(())),
             }

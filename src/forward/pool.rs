@@ -15,6 +15,7 @@ use super::{
     absolute_form::AbsoluteForm,
     balance::Balancer,
     body::{Progress, State},
+    fault::{explained, of_hyper},
     http2::DETECTION_TIME,
     idle::{Sender, Stream},
     in_flight::{Caller, InFlightGuard},
@@ -22,7 +23,10 @@ use super::{
     origin::{NotConnected, OriginPool, WorkerResources},
     pooled::{PooledHttp1, Timer, timer},
 };
-use crate::{h1::Field, text};
+use crate::{
+    h1::{self, Field},
+    text,
+};
 
 /// How often an unprocessed request is retried, besides one attempt per origin.
 const RETRIES: usize = 3;
@@ -194,7 +198,8 @@ impl Pool {
                     return Err(self.broken("internal error: no connection"));
                 };
                 let head = self.within_timeout(poll_fn(|cx| http1.poll_head(cx)), &progress, timer).await;
-                let head = match head.map(|head| head.map_err(|fault| self.failed(&fault, &progress))) {
+                let failed = |fault: h1::Error| self.failed(|| explained(&fault, &self.target), &progress);
+                let head = match head.map(|head| head.map_err(failed)) {
                     Ok(Ok(head)) => head,
                     Ok(Err(error)) | Err(error) => {
                         lease.close();
@@ -268,7 +273,7 @@ impl Pool {
                 (None, _) if is_ping_timeout(error.error()) => {
                     Err(ForwardError::Slow { upstream: self.target.spec.name.clone(), limit: DETECTION_TIME })
                 }
-                (None, _) => Err(self.failed(&with_cause(error.error()), progress)),
+                (None, _) => Err(self.failed(|| of_hyper(error.error(), &self.target), progress)),
             },
         }
     }
@@ -314,10 +319,10 @@ impl Pool {
     }
 
     /// The error of a failed request: the body's own one, if it failed.
-    fn failed(&self, reason: &dyn std::fmt::Display, progress: &Progress) -> ForwardError {
+    fn failed(&self, reason: impl FnOnce() -> String, progress: &Progress) -> ForwardError {
         match progress.state() {
             State::Failed(fault) => ForwardError::Body(fault),
-            _ => self.broken(&reason.to_string()),
+            _ => self.broken(&reason()),
         }
     }
 
@@ -360,12 +365,4 @@ fn is_ping_timeout(error: &hyper::Error) -> bool {
         || std::error::Error::source(error)
             .and_then(|cause| cause.downcast_ref::<hyper::Error>())
             .is_some_and(hyper::Error::is_timeout)
-}
-
-/// An error with its cause, for the log.
-fn with_cause(error: &hyper::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }

@@ -2,11 +2,17 @@
 
 use std::{fs, net::TcpListener};
 
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::scripted::{Scripted, acceptor, https, mutual_acceptor, read_request};
+use tokio::io::AsyncWriteExt;
+use tokio_rustls::TlsAcceptor;
 
 use crate::support::{
-    EdgeBuilder, Upstream,
+    Ca, EdgeBuilder, TlsUpstream, Upstream,
     command::{edge, text},
     program, self_signed,
 };
@@ -45,7 +51,7 @@ fn as_json(folder: &TempDir, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn probe_accepts_addresses_that_the_running_edge_has() {
     let upstream = Upstream::start().await;
     let running = EdgeBuilder::new(upstream.url())
@@ -127,4 +133,105 @@ fn probe_fails_where_run_could_not_serve() {
         let is_same = |problem: &Value| problem["message"] == probe["error"];
         assert!(found["problems"].as_array().unwrap().iter().any(is_same), "{probe}: {found:#}");
     }
+}
+
+/// What a probe of this upstream reports.
+fn problem_with(url: &str, more: &str) -> (i32, String) {
+    let folder = configuration("127.0.0.1:0", "127.0.0.1:0", url, "");
+    let config = folder.path().join("new/edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replacen("urls = ", &format!("{more}\nurls = "), 1)).unwrap();
+    let (code, results, problems) = probe(&folder);
+    (code, results + &problems)
+}
+
+/// A server over TLS that answers every request.
+async fn tls_server(acceptor: TlsAcceptor) -> Scripted {
+    Scripted::start(move |_, stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            if let Ok(mut stream) = acceptor.accept(stream).await
+                && read_request(&mut stream).await.is_some()
+            {
+                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_finds_an_origin_that_refuses_the_client() {
+    let ca = Ca::new("Server CA");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("ca.pem");
+    fs::write(&file, ca.pem()).unwrap();
+    let trust = format!("ca = \"{}\"", file.display());
+    let server = ca.server(&["localhost"]);
+    let open = tls_server(acceptor(&server, &["http/1.1"])).await;
+    let (code, printed) = problem_with(&https(&open), &trust);
+    assert!(code == 0 && printed.contains("ok      connect to https://"), "{printed}");
+
+    let expected =
+        "the origin requires a client certificate; write client_certificate and private_key in [[upstream]]";
+    for protocols in [&["http/1.1"][..], &["h2"]] {
+        let strict = tls_server(mutual_acceptor(&server, protocols, &Ca::new("Client CA"))).await;
+        let (code, printed) = problem_with(&https(&strict), &trust);
+        assert!(code == 1 && printed.contains(expected), "{protocols:?}: {printed}");
+        let (own, key) = (folder.path().join("own.pem"), folder.path().join("own.key"));
+        let credentials = self_signed("edge");
+        fs::write(&own, credentials.chain_pem()).unwrap();
+        fs::write(&key, credentials.key_pem()).unwrap();
+        let more = format!(
+            "{trust}\nclient_certificate = \"{}\"\nprivate_key = \"{}\"",
+            own.display(),
+            key.display()
+        );
+        let (code, printed) = problem_with(&https(&strict), &more);
+        let expected = "the origin does not accept the client_certificate of the [[upstream]]";
+        assert!(code == 1 && printed.contains(expected), "{protocols:?}: {printed}");
+    }
+    // So nginx refuses it, with the page of ssl_verify_client.
+    let page = "<center>No required SSL certificate was sent</center>";
+    let nginx = TlsUpstream::answering(&server, &["http/1.1"], move |_| {
+        Response::builder().status(400).body(Full::new(Bytes::from_static(page.as_bytes()))).unwrap()
+    })
+    .await;
+    let (code, printed) = problem_with(&nginx.url(), &trust);
+    assert!(code == 1 && printed.contains(expected), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_finds_a_url_with_the_wrong_scheme() {
+    let server = Ca::new("Server CA").server(&["localhost"]);
+    let secure = tls_server(acceptor(&server, &[])).await;
+    let (code, printed) = problem_with(&secure.url(), "");
+    assert!(
+        code == 1 && printed.contains("auth-server: the origin speaks TLS; write https:// in its URL"),
+        "{printed}"
+    );
+    let plain = Upstream::start().await;
+    let (code, printed) = problem_with(&plain.url().replace("http:", "https:"), "");
+    assert!(code == 1 && printed.contains("the origin speaks no TLS; write http:// in its URL"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_names_the_process_that_has_an_address() {
+    let upstream = Upstream::start().await;
+    let running = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[self_signed("billing").thumbprint()])
+        .start();
+    // An edge runs, but this process has the address.
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
+    let folder = configuration(&taken, &running.admin.to_string(), &upstream.url(), "");
+    let (code, results, problems) = probe(&folder);
+    assert_eq!(code, 1, "{results}");
+    let id = std::process::id();
+    assert!(
+        problems.contains("cannot bind: Address already in use by ")
+            && problems.contains(&format!(" (process {id})")),
+        "{problems}"
+    );
 }

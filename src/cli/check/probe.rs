@@ -10,9 +10,11 @@ use std::{
 };
 
 use rustix::fs::{Access, access};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tokio::{runtime::LocalOptions, task::JoinSet, time::timeout};
 
+use super::owner::owners;
 use crate::{
     acme,
     config::{
@@ -24,6 +26,7 @@ use crate::{
     net::WriteBatcher,
     outbound::{Get, Schedule},
     site::Site,
+    tls,
 };
 
 /// For each probe; all of them run at the same time.
@@ -65,9 +68,11 @@ impl Probed {
 pub(super) fn probe(settings: &Settings, site: &Site, key_sets: &[WantedKeySet]) -> io::Result<Vec<Probed>> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let hello = tls::client_config(RootCertStore::empty(), None, &[]).map_err(io::Error::other)?;
+    let hello = Arc::new(hello);
     let mut probed = runtime.block_on(async {
         let mut tasks = JoinSet::new();
-        connect(settings, site, &mut tasks);
+        connect(settings, site, &hello, &mut tasks);
         fetch(settings, key_sets, &mut tasks);
         directory(settings, &mut tasks);
         let mut probed = bind(settings).await;
@@ -98,17 +103,40 @@ async fn bind(settings: &Settings) -> Vec<Probed> {
         let what = format!("bind {}", address.value);
         probed.push(match TcpListener::bind(address.value) {
             Ok(_) => Probed::new(what, None),
-            Err(error) => match running(settings).await {
-                Some(at) if error.kind() == io::ErrorKind::AddrInUse => {
-                    let note = Some(format!("in use by the edge that answers at {at}"));
-                    Probed { note, ..Probed::new(what, None) }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                match judge(address.value, running(settings).await) {
+                    Ok(note) => Probed { note: Some(note), ..Probed::new(what, None) },
+                    Err(by) => {
+                        let failure = cannot_bind(key, &address, &error);
+                        let what_failed = failure.what.replace(ANOTHER, &by);
+                        Probed::new(what, Problem { what: what_failed, ..failure })
+                    }
                 }
-                _ => Probed::new(what, cannot_bind(key, &address, &error)),
-            },
+            }
+            Err(error) => Probed::new(what, cannot_bind(key, &address, &error)),
         });
     }
     probed
 }
+
+/// Whether an address in use is that of the edge that answers at `running`: then it is no failure. Else who has it, for the error.
+///
+/// The process that has the address must have that of operators, too: another edge, or another program, may have only one of them.
+fn judge(address: SocketAddr, running: Option<SocketAddr>) -> Result<String, String> {
+    let found = owners(address.port());
+    let edge = running.map(|at| (at, owners(at.port())));
+    if let Some((at, _)) = edge.filter(|(_, edge)| found.is_empty() || !found.is_disjoint(edge)) {
+        let unknown = if found.is_empty() { ", or by a process that only root can see" } else { "" };
+        return Ok(format!("in use by the edge that answers at {at}{unknown}"));
+    }
+    let mut names: Vec<_> =
+        found.iter().map(|owner| format!("{} (process {})", owner.name, owner.id)).collect();
+    names.sort_unstable();
+    Err(if names.is_empty() { ANOTHER.to_owned() } else { names.join(" and ") })
+}
+
+/// How the error names the owner of an address.
+const ANOTHER: &str = "another program";
 
 /// The address of operators or health checks at which an edge answers. An admin address with TLS is not asked: it may want a certificate.
 async fn running(settings: &Settings) -> Option<SocketAddr> {
@@ -126,7 +154,7 @@ async fn running(settings: &Settings) -> Option<SocketAddr> {
 }
 
 /// Connects to each origin of the upstreams that are used, of introspection endpoints, and of the collector of traces.
-fn connect(settings: &Settings, site: &Site, tasks: &mut JoinSet<Probed>) {
+fn connect(settings: &Settings, site: &Site, hello: &Arc<ClientConfig>, tasks: &mut JoinSet<Probed>) {
     let batcher = WriteBatcher::default();
     tokio::task::spawn_local(batcher.clone().run());
     let mut seen = HashSet::new();
@@ -136,15 +164,18 @@ fn connect(settings: &Settings, site: &Site, tasks: &mut JoinSet<Probed>) {
         for (index, address) in target.spec.origins.iter().enumerate() {
             let Some((key, span)) = place((settings, site), target, index) else { continue };
             let (span, what) = (span.clone(), format!("connect to {}", address.url()));
-            let (target, batcher) = (Arc::clone(target), batcher.clone());
+            let (target, batcher, hello) = (Arc::clone(target), batcher.clone(), Arc::clone(hello));
             tasks.spawn_local(async move {
-                let outcome = forward::probe(&target, index, &batcher, LIMIT).await;
-                let failure = outcome.err().map(|why| {
-                    Problem::error(&span, key, format!("{}: cannot connect: {why}", target.spec.name)).help(
-                        "check that the server runs and that this machine can reach it; for TLS also ca and server_name",
+                let outcome = forward::probe(&target, index, &batcher, LIMIT, &hello).await;
+                let failed = |why| {
+                    Problem::error(&span, key, format!("{}: {why}", target.spec.name)).help(
+                        "check that the server runs and that this machine can reach it; for TLS also ca, server_name and client_certificate",
                     )
-                });
-                Probed::new(what, failure)
+                };
+                match outcome {
+                    Ok(note) => Probed { note, ..Probed::new(what, None) },
+                    Err(why) => Probed::new(what, failed(why)),
+                }
             });
         }
     }

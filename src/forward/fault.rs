@@ -1,0 +1,49 @@
+//! What an operator can do about the failure of a connection to an origin.
+
+use std::{error::Error, fmt};
+
+use super::Target;
+
+/// How rustls describes the alerts of a server that does not accept the client's certificate, or the lack of one.
+const REFUSALS: [&str; 9] = [
+    "CertificateRequired",
+    "NoCertificate",
+    "BadCertificate",
+    "UnsupportedCertificate",
+    "CertificateRevoked",
+    "CertificateExpired",
+    "CertificateUnknown",
+    "UnknownCA",
+    "AccessDenied",
+];
+
+/// An error with the advice on it, for the log. It is recognized by its text, since h2 passes on nothing else.
+pub(super) fn explained(error: &dyn fmt::Display, target: &Target) -> String {
+    let text = error.to_string();
+    let alert = text.rsplit_once("received fatal alert: ").map(|(_, alert)| alert);
+    let advice = if alert.is_some_and(|alert| REFUSALS.contains(&alert)) {
+        certificate_refused(target)
+    } else if text.ends_with("InvalidContentType") {
+        ": the origin speaks no TLS; write http:// in its URL"
+    } else {
+        ""
+    };
+    text + advice
+}
+
+/// An error of hyper with its cause and the advice, for the log.
+pub(super) fn of_hyper(error: &hyper::Error, target: &Target) -> String {
+    match error.source() {
+        Some(cause) => explained(&format_args!("{error}: {cause}"), target),
+        None => error.to_string(),
+    }
+}
+
+/// The advice on an origin that refuses the edge as a TLS client.
+pub(super) fn certificate_refused(target: &Target) -> &'static str {
+    if target.client_certificate().is_some() {
+        ": the origin does not accept the client_certificate of the [[upstream]]"
+    } else {
+        ": the origin requires a client certificate; write client_certificate and private_key in [[upstream]]"
+    }
+}
