@@ -121,6 +121,22 @@ systemctl reload mtls-edge
 expect 200 payments payments
 [ "$(systemctl show -P MainPID mtls-edge)" = "$pid" ] || fail "restarted by a reload"
 
+say "operate.md: what init has written, installed for the service"
+cp -a /etc/mtls-edge /root/before-init
+run init-install
+for _ in $(seq 100); do
+  status=$(curl -s -o answer -w '%{http_code}' --noproxy '*' --cacert my-edge/certs/server-ca.pem --cert my-edge/certs/billing.pem \
+    --key my-edge/certs/billing.key --resolve mtls.auth.example.com:443:127.0.0.1 https://mtls.auth.example.com/oauth/token -d client_id=billing || true)
+  [ "$status" != 200 ] || break
+  sleep 0.1
+done
+[ "$status" = 200 ] || fail "what init has written: $status, not 200: $(cat answer)"
+rm -r /etc/mtls-edge
+mv /root/before-init /etc/mtls-edge
+systemctl restart mtls-edge
+expect 200 billing billing
+pid=$(systemctl show -P MainPID mtls-edge)
+
 say "operate.md: connections, a credential, the log in a file, rotated by logrotate"
 cp /etc/mtls-edge/edge.toml /root/before-log.toml
 sed -i '/^\[log\]$/d' /etc/mtls-edge/edge.toml

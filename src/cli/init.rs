@@ -5,7 +5,7 @@ mod template;
 
 use std::{
     fmt::Write,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
 };
@@ -22,8 +22,8 @@ const HYDRA_APPLICATIONS: &str = include_str!("init/hydra-applications.toml");
 
 /// The port of the token endpoint that `demo --token-endpoint` starts.
 const TOKEN_ENDPOINT: u16 = 3000;
-/// Where the edge listens.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8443);
+/// Where the edge listens by default.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8443);
 const ROUTE: &str = "[[domain.route]]";
 
 /// What to write.
@@ -41,6 +41,9 @@ pub(super) struct Options {
     /// Where the authorization server listens. Default: http://127.0.0.1:3000, where `demo --token-endpoint 3000` listens.
     #[arg(long, value_name = "URL", value_parser = upstream)]
     upstream: Option<Address>,
+    /// Where the edge listens for applications: 0.0.0.0:443 on a server.
+    #[arg(long, value_name = "ADDR", default_value_t = LISTEN, value_parser = listen)]
+    listen: SocketAddr,
     /// The realm of Keycloak. Default: master.
     #[arg(long, value_name = "NAME", value_parser = realm)]
     realm: Option<String>,
@@ -52,6 +55,10 @@ fn domain(text: &str) -> Result<String, String> {
 
 fn upstream(text: &str) -> Result<Address, String> {
     config::address(text).map_err(print::fault)
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    config::listen_address(text, LISTEN).map_err(print::fault)
 }
 
 /// A segment of the endpoints' paths.
@@ -114,7 +121,7 @@ impl Options {
             server.name(),
             server.note()
         ));
-        template.set("[listen]", "https", &format!("[\"{LISTEN}\"]"));
+        template.set("[listen]", "https", &format!("[\"{}\"]", self.listen));
         let upstream = "[[upstream]]";
         template.set(upstream, "urls", &format!("[{}]", string(&self.upstream_url())));
         template.set(upstream, "forwarded_for", &string(server.forwarded_for()));
@@ -160,7 +167,7 @@ impl Options {
     /// The server's address as browsers know it: the domain without `mtls.`, which is usually added for applications.
     fn issuer(&self) -> String {
         let host = self.domain.strip_prefix("mtls.").unwrap_or(&self.domain);
-        let port = if host == "localhost" { format!(":{}", LISTEN.port()) } else { String::new() };
+        let port = if host == "localhost" { format!(":{}", self.listen.port()) } else { String::new() };
         format!("https://{host}{port}{}", self.in_realm(self.server.issuer_path()))
     }
 
@@ -192,7 +199,7 @@ impl Options {
         let call = Call {
             certs: &dir.join("certs"),
             certificate: Some("billing"),
-            edge: LISTEN,
+            edge: self.listen,
             domain: &self.domain,
             path: &self.path(token),
         };

@@ -407,3 +407,19 @@ fn the_lines_for_acme_only_have_to_be_switched_on() {
         );
     }
 }
+
+#[test]
+fn init_listens_where_it_is_asked_to() {
+    let folder = TempDir::new().unwrap();
+    let printed = init(&folder, &["--domain", "mtls.example.com", "--listen", "0.0.0.0:443"]);
+    let written = fs::read_to_string(folder.path().join("e/edge.toml")).unwrap();
+    assert!(written.contains("\nhttps = [\"0.0.0.0:443\"]"), "{written}");
+    // This machine calls it on loopback.
+    assert!(
+        printed.contains(" --resolve mtls.example.com:443:127.0.0.1 https://mtls.example.com:443/"),
+        "{printed}"
+    );
+    let wrong = edge(&["init", "e", "--listen", "mtls.example.com:443"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("mtls.example.com:443"), "{}", text(&wrong.stderr));
+}

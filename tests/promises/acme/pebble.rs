@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, OnceLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -32,6 +32,22 @@ fn free_port() -> u16 {
     StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// Starts the program in a folder that has its configuration.
+fn spawn(folder: &TempDir, dns: SocketAddr) -> Child {
+    Command::new("pebble")
+        .args(["-config", "pebble.json", "-dnsserver", &dns.to_string()])
+        .current_dir(folder.path())
+        .env("PEBBLE_VA_NOSLEEP", "1")
+        .env("PEBBLE_WFE_NONCEREJECT", "5")
+        // Each order is validated.
+        .env("PEBBLE_AUTHZREUSE", "0")
+        .stdin(Stdio::null())
+        .stdout(std::fs::File::create(folder.path().join("log")).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("the tests need the command pebble: {error}"))
+}
+
 impl Pebble {
     /// Starts a CA whose certificates are valid for so many seconds, and that issues none for `blocked.example`. `settings` are
     /// further members of its configuration.
@@ -42,35 +58,34 @@ impl Pebble {
         std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
         let edge = Arc::new(OnceLock::new());
         let validations = forward(Arc::clone(&edge)).await;
-        let (port, management, dns) = (free_port(), free_port(), dns().await);
-        let configuration = format!(
-            r#"{{"pebble": {{"listenAddress": "127.0.0.1:{port}", "managementListenAddress": "127.0.0.1:{management}",
+        let dns = dns().await;
+        let start = Instant::now();
+        loop {
+            let (port, management) = (free_port(), free_port());
+            let configuration = format!(
+                r#"{{"pebble": {{"listenAddress": "127.0.0.1:{port}", "managementListenAddress": "127.0.0.1:{management}",
             "certificate": "server.pem", "privateKey": "server.key", "httpPort": 1, "tlsPort": {},
             "domainBlocklist": ["blocked.example"], "certificateValidityPeriod": {validity}{settings}}}}}"#,
-            validations.port()
-        );
-        std::fs::write(folder.path().join("pebble.json"), configuration).unwrap();
-        let child = Command::new("pebble")
-            .args(["-config", "pebble.json", "-dnsserver", &dns.to_string()])
-            .current_dir(folder.path())
-            .env("PEBBLE_VA_NOSLEEP", "1")
-            .env("PEBBLE_WFE_NONCEREJECT", "5")
-            // Each order is validated.
-            .env("PEBBLE_AUTHZREUSE", "0")
-            .stdin(Stdio::null())
-            .stdout(std::fs::File::create(folder.path().join("log")).unwrap())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("the tests need the command pebble: {error}"));
-        let pebble = Self { child, port, management, folder, edge };
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", management)).await.is_err()
-            || TcpStream::connect(("127.0.0.1", port)).await.is_err()
-        {
-            assert!(start.elapsed() < PATIENCE, "Pebble does not start: {}", pebble.log());
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                validations.port()
+            );
+            std::fs::write(folder.path().join("pebble.json"), configuration).unwrap();
+            let mut child = spawn(&folder, dns);
+            loop {
+                if TcpStream::connect(("127.0.0.1", management)).await.is_ok()
+                    && TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+                    && child.try_wait().unwrap().is_none()
+                {
+                    return Self { child, port, management, folder, edge };
+                }
+                let log = || std::fs::read_to_string(folder.path().join("log")).unwrap();
+                assert!(start.elapsed() < PATIENCE, "Pebble does not start: {}", log());
+                if child.try_wait().unwrap().is_some() {
+                    // Another program has taken a port meanwhile.
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
-        pebble
     }
 
     /// The lines of `[acme]`, with the state in this folder.
