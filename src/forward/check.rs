@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header, uri::PathAndQuery};
 use tokio::time::{sleep, timeout};
 
-use super::{Pools, RequestBody, Target};
+use super::{Pools, RequestBody, Target, origin::NotConnected};
 
 /// Checks one origin of a target until the future is dropped. Does nothing without a health check.
 pub(super) async fn check_origin(pools: Rc<Pools>, target: Arc<Target>, index: usize) {
@@ -19,14 +19,18 @@ pub(super) async fn check_origin(pools: Rc<Pools>, target: Arc<Target>, index: u
         let response =
             timeout(check.timeout, pools.send_to(&target, index, request(&target, check.path.clone())));
         let outcome = match response.await {
-            Ok(Ok(response)) if response.status() == check.expect => Ok(()),
+            Ok(Ok(response)) if response.status() == check.expect => Some(Ok(())),
             Ok(Ok(response)) => {
-                Err(format!("the response has status {}, expected {}", response.status(), check.expect))
+                Some(Err(format!("the response has status {}, expected {}", response.status(), check.expect)))
             }
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(format!("no response within {:?}", check.timeout)),
+            // That is about this process, and says nothing about the origin.
+            Ok(Err(NotConnected::NoDescriptor)) => None,
+            Ok(Err(NotConnected::Failed(error))) => Some(Err(error)),
+            Err(_) => Some(Err(format!("no response within {:?}", check.timeout))),
         };
-        health.record_check(outcome);
+        if let Some(outcome) = outcome {
+            health.record_check(outcome);
+        }
         sleep(jittered(check.interval)).await;
     }
 }

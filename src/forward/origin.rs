@@ -42,12 +42,22 @@ impl std::fmt::Debug for OriginPool {
     }
 }
 
-/// Why a request got no connection.
-pub(super) enum NotConnected {
+/// Why a request got no connection, or one of the edge's own no response.
+#[derive(Debug)]
+pub enum NotConnected {
     /// No file descriptor is left for another connection.
     NoDescriptor,
     /// It could not be opened, for this reason: a sentence for the log.
     Failed(String),
+}
+
+impl From<NotConnected> for String {
+    fn from(why: NotConnected) -> Self {
+        match why {
+            NotConnected::NoDescriptor => "no file descriptor is left".to_owned(),
+            NotConnected::Failed(why) => why,
+        }
+    }
 }
 
 impl OriginPool {

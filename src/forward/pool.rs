@@ -137,17 +137,15 @@ impl Pool {
         origin: usize,
         request: &mut Option<Request<RequestBody>>,
         in_flight: &mut Option<InFlightGuard>,
-    ) -> Result<Response<ResponseBody>, String> {
-        let origin = self.origins.get(origin).ok_or("there is no such origin")?;
-        let sender = match origin.checkout(&self.target, worker, Caller::Authenticated).await {
-            Ok(sender) => sender,
-            Err(NotConnected::NoDescriptor) => return Err("no file descriptor is left".to_owned()),
-            Err(NotConnected::Failed(reason)) => return Err(reason),
-        };
+    ) -> Result<Response<ResponseBody>, NotConnected> {
+        let failed = NotConnected::Failed;
+        let no_origin = || failed("there is no such origin".to_owned());
+        let origin = self.origins.get(origin).ok_or_else(no_origin)?;
+        let sender = origin.checkout(&self.target, worker, Caller::Authenticated).await?;
         match self.attempt(origin, sender, (request, None), in_flight).await {
             Ok(Attempt::Response(response)) => Ok(response),
-            Ok(Attempt::Retryable(reason)) => Err(reason),
-            Err(error) => Err(error.to_string()),
+            Ok(Attempt::Retryable(reason)) => Err(failed(reason)),
+            Err(error) => Err(failed(error.to_string())),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     ForwardError, RequestBody, ResponseBody, Target, Tried,
     in_flight::{Caller, InFlightGuard},
-    origin::{OriginPool, WorkerResources},
+    origin::{NotConnected, OriginPool, WorkerResources},
     pool::Pool,
 };
 use crate::{h1::Field, net::WriteBatcher};
@@ -96,7 +96,7 @@ impl Pools {
         target: &Arc<Target>,
         origin: usize,
         request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, String> {
+    ) -> Result<Response<ResponseBody>, NotConnected> {
         let pool = self.pool(target);
         let mut in_flight = Some(InFlightGuard::unlimited(target));
         pool.send_to(self, origin, &mut Some(request), &mut in_flight).await

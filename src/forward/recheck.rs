@@ -1,6 +1,6 @@
 //! Connects to an origin that requests avoid, so that its state recovers without a request.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
@@ -32,6 +32,12 @@ pub(super) async fn recheck_origin(pools: Rc<Pools>, target: Arc<Target>, index:
 /// Opens a connection as requests do, and closes it. None if no descriptor is left for it.
 async fn try_to_connect(pools: &Pools, target: &Target, index: usize) -> Option<Result<(), String>> {
     let (address, health) = (target.spec.origins.get(index)?, target.health.0.get(index)?);
+    // Its name is looked up all the time, which reports a failure: another lookup would only take a thread.
+    if address.network().is_some_and(|origin| origin.host.parse::<IpAddr>().is_err())
+        && health.addresses.current().is_none()
+    {
+        return None;
+    }
     let permit = pools.acquire_connection_permit().await?;
     let permits = Arc::clone(pools.connection_permits());
     let opened = connect(target, address, &health.addresses, &pools.batcher(), permit, &permits).await;

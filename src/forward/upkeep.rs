@@ -16,6 +16,9 @@ use crate::net::WriteBatcher;
 const LOOK: Duration = Duration::from_secs(1);
 /// How many connections it may have open at once, of those that are reserved for everything but requests.
 const CONNECTIONS: usize = 16;
+/// How many of them connect to origins that fail. Health checks have the others: origins that accept no connection must not make those of
+/// other upstreams look unhealthy.
+const RECHECKS: usize = 4;
 
 /// Looks after the origins of the upstreams that are active, on a thread of its own, until it is dropped.
 #[derive(Debug)]
@@ -69,8 +72,11 @@ impl Drop for Upkeep {
 async fn look_after(current: impl Fn() -> Vec<Arc<Target>>) {
     let batcher = WriteBatcher::default();
     tokio::task::spawn_local(batcher.clone().run());
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
-    let pools = Rc::new(Pools::new(batcher, Arc::clone(&permits), permits));
+    let pools = |connections| {
+        let permits = Arc::new(Semaphore::new(connections));
+        Rc::new(Pools::new(batcher.clone(), Arc::clone(&permits), permits))
+    };
+    let (checks, rechecks) = (pools(CONNECTIONS - RECHECKS), pools(RECHECKS));
     let mut watched: HashMap<usize, (Arc<Target>, JoinSet<()>)> = HashMap::new();
     let mut tick = interval(LOOK);
     loop {
@@ -80,21 +86,22 @@ async fn look_after(current: impl Fn() -> Vec<Arc<Target>>) {
         watched.retain(|address, _| targets.iter().any(|target| key(target) == *address));
         for target in &targets {
             // With the target, so that its address belongs to no other.
-            watched.entry(key(target)).or_insert_with(|| (Arc::clone(target), start(&pools, target)));
+            watched
+                .entry(key(target))
+                .or_insert_with(|| (Arc::clone(target), start(&checks, &rechecks, target)));
         }
-        pools.sweep(&targets);
+        checks.sweep(&targets);
     }
 }
 
 /// The tasks of one upstream, which end when the set is dropped.
-fn start(pools: &Rc<Pools>, target: &Arc<Target>) -> JoinSet<()> {
+fn start(checks: &Rc<Pools>, rechecks: &Rc<Pools>, target: &Arc<Target>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     for index in 0..target.spec.origins.len() {
-        let (pools, target) = (Rc::clone(pools), Arc::clone(target));
         if target.spec.policy.health_check.is_some() {
-            tasks.spawn_local(check_origin(pools, target, index));
+            tasks.spawn_local(check_origin(Rc::clone(checks), Arc::clone(target), index));
         } else {
-            tasks.spawn_local(recheck_origin(pools, target, index));
+            tasks.spawn_local(recheck_origin(Rc::clone(rechecks), Arc::clone(target), index));
         }
     }
     let origins = target.spec.origins.iter().zip(&target.health.0);

@@ -1,16 +1,18 @@
 //! `/status` says why an origin fails and since when, and when it works again.
 
 use bytes::Bytes;
+use futures_util::future::select_all;
 use http::Response;
 use http_body_util::Full;
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::support::{
-    Ca, Client, EdgeBuilder, TlsUpstream,
+    Ca, Client, DOMAIN, EdgeBuilder, PATIENCE, TlsUpstream,
     admin::{exchange, happens, status},
     command::text,
     edge_before, program,
-    scripted::{OK, Scripted, keep_answering},
-    with_client,
+    scripted::{OK, Scripted, keep_answering, read_head},
+    self_signed, with_client,
 };
 use testkit::Refusing;
 
@@ -73,5 +75,47 @@ async fn a_connection_alone_does_not_end_failed_responses() {
     happens(async || upstream.accepted() > 1).await;
     let problem = &status(&edge, "").await["health"]["problems"][0];
     assert!(problem["what"].as_str().unwrap().contains("(failing: status 502)"), "{problem}");
+    edge.stop();
+}
+
+#[tokio::test]
+async fn dead_origins_do_not_starve_the_checks_of_others() {
+    let ca = Ca::new("Upstream CA");
+    let dead: Vec<_> = std::iter::repeat_with(Refusing::bind).take(20).collect();
+    // Each check has a connection of its own.
+    let checked = Scripted::start(async |_, mut stream| {
+        let _ = read_head(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+    })
+    .await;
+    let route = "[[domain.route]]\npath = \"/oauth/token\"\nmethods = [\"POST\"]\nauthenticate = \"client\"";
+    let https = |origin: &Refusing| origin.url().replace("http://", "https://");
+    let credentials = self_signed("billing");
+    let mut edge = EdgeBuilder::new(https(&dead[0]))
+        .file("upstream-ca.pem", ca.pem())
+        .upstream("ca = \"upstream-ca.pem\"\nconnect_timeout = \"2m\"")
+        .extra(&format!(
+            "[[upstream]]\nname = \"checked\"\nurls = [\"{}\"]\nhealth_check = {{ path = \"/\", interval = \"100ms\" }}",
+            checked.url()
+        ))
+        .domain(DOMAIN, &format!("upstream = \"as\"\n{route}"))
+        .domain("checked.example", &format!("upstream = \"checked\"\n{route}"))
+        .self_signed_application("billing", &[credentials.thumbprint()]);
+    for origin in &dead[1..] {
+        edge = edge.also_upstream(https(origin));
+    }
+    let edge = edge.start();
+    assert_eq!(Client::with(&edge, &credentials).token("billing").await.status, 503);
+    // From now on they accept connections, and say nothing: each attempt of the edge takes two minutes.
+    let silent: Vec<_> = dead.into_iter().map(Refusing::listen).collect();
+    let first = select_all(silent.iter().map(|listener| Box::pin(listener.accept())));
+    timeout(PATIENCE, first).await.expect("the edge tries none of them").0.unwrap();
+    let before = checked.accepted();
+    happens(async || checked.accepted() > before + 15).await;
+    let shown = status(&edge, "").await;
+    let upstreams = shown["upstreams"].as_array().unwrap();
+    let found = upstreams.iter().find(|upstream| upstream["name"] == "checked").unwrap();
+    assert_eq!(found["origins"][0]["state"], "ok", "{found}");
+    assert!(!edge.log().contains("health checks"), "{}", edge.log());
     edge.stop();
 }

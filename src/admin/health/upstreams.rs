@@ -18,7 +18,11 @@ impl Found {
             for origin in &origins {
                 if let Some(avoided) = origin.avoided {
                     let why = origin.last_failure.as_ref().map_or("", |last| &last.why);
-                    failing.push(format!("{} ({}: {why})", origin.url, avoided.name()));
+                    let lookup = origin.lookup_failure.as_ref().filter(|lookup| lookup.why != why);
+                    let lookup = lookup.map_or_else(String::new, |lookup| {
+                        format!("; its host name cannot be looked up since {}: {}", lookup.at, lookup.why)
+                    });
+                    failing.push(format!("{} ({}: {why}{lookup})", origin.url, avoided.name()));
                     begins.extend(origin.avoided_since);
                 } else if let Some(lookup) = &origin.lookup_failure {
                     let what = format!(
