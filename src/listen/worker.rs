@@ -97,7 +97,7 @@ pub(super) fn run(
         .max_blocking_threads(shared.shares.resolving)
         .on_thread_park(log::flush)
         .build_local(LocalOptions::default())?;
-    runtime.block_on(async move {
+    let result = runtime.block_on(async move {
         let batcher = WriteBatcher::default();
         tokio::task::spawn_local(batcher.clone().run());
         let pools = Rc::new(Pools::new(
@@ -177,7 +177,10 @@ pub(super) fn run(
         sweeper.abort();
         batcher.flush();
         Ok(())
-    })
+    });
+    // The end of the edge must not wait for a resolver that does not answer.
+    runtime.shutdown_background();
+    result
 }
 
 /// Accepts the connections of one port of a worker.
