@@ -21,7 +21,7 @@ mod watched;
 pub(crate) use life::Life;
 pub(crate) use turns::Turns;
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::LazyLock, time::Duration};
 
 use bytes::Bytes;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout_at};
@@ -36,7 +36,7 @@ use self::{
 use crate::{
     net::{Network, Stream, WriteBatcher},
     observe::{
-        log::LineLimit,
+        log::{LineLimit, LineLimits},
         metrics::{CloseReason, HandshakeFailure},
     },
     request::{Connection, WorkerParts, counted_network},
@@ -44,8 +44,8 @@ use crate::{
     text, tls,
 };
 
-/// Limits the log lines of failed handshakes, which cost a stranger nothing: 10 per second, and 100 at once after a pause.
-static FAILED: LineLimit = LineLimit::new(Duration::from_millis(100), 100);
+/// Limits the log lines of failed handshakes, which cost a stranger nothing: one per second, and 100 at once after a pause.
+static FAILED: LazyLock<LineLimits> = LazyLock::new(|| LineLimits::new(Duration::from_secs(1), 100));
 /// Limits the log lines of validations: anyone can ask for them while one is pending.
 static VALIDATIONS: LineLimit = LineLimit::new(Duration::from_millis(100), 100);
 
@@ -174,16 +174,29 @@ async fn establish(
     }
     metrics.handshakes_failed.increment();
     metrics.handshake_failures.increment(reason);
-    if let Some(others) = FAILED.others() {
+    if let Some(others) = FAILED.others(&Network::of(client_ip.get())) {
         // Absent if there are none: mostly each failure has its line.
         let others = (others > 0).then_some(others);
-        let reason = text::shown(&failure.error);
-        tracing::info!(client_ip = %client_ip.get(), reason, others, "handshake failed");
+        let (failed_for, reason) = (reason, text::shown(&failure.error));
+        if failed_for == HandshakeFailure::ProxyHeader {
+            // Behind a balancer that is what all connections do: an outage.
+            tracing::warn!(client_ip = %client_ip.get(), reason, others, "handshake failed");
+        } else {
+            tracing::info!(client_ip = %client_ip.get(), reason, others, "handshake failed");
+        }
     }
     if let Some(stream) = failure.io {
         tls::drain_and_close(stream).await;
     }
     None
+}
+
+/// Logs how many handshakes have failed of which no line says so. To be called every second.
+pub(crate) fn log_other_failures() {
+    let others = FAILED.take_others();
+    if others > 0 {
+        tracing::info!(others, "more handshakes failed");
+    }
 }
 
 /// Whether the peer sent nothing, as load balancers do that probe whether a port is open.

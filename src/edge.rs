@@ -23,7 +23,7 @@ pub use self::{
 use crate::{
     admin,
     config::Problem,
-    expiry,
+    connection, expiry,
     forward::Upkeep,
     listen::{End, ListenError, Purpose, TooFew, Workers},
     observe::LogError,
@@ -140,6 +140,7 @@ impl Edge {
                 _ = check.tick() => {}
             }
             self.expiry.check();
+            connection::log_other_failures();
             if !self.workers.are_running() {
                 return EdgeError::WorkerEnded;
             }

@@ -20,7 +20,7 @@ use super::{
     connections::{Connections, Place},
     history, respond,
 };
-use crate::tls::OperatorTls;
+use crate::{observe::log::LineLimit, tls::OperatorTls};
 
 /// For the head of a request, and until the next one on the same connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,6 +28,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a whole connection.
 const LIFETIME: Duration = Duration::from_secs(300);
+
+/// Limits the log lines about connections that cannot be accepted.
+static UNACCEPTED: LineLimit = LineLimit::new(Duration::from_secs(10), 1);
 
 /// What an address serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +63,9 @@ pub(super) async fn serve(listener: TcpListener, paths: Paths, state: Arc<State>
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection of an operator");
+                if let Some(others) = UNACCEPTED.others() {
+                    tracing::warn!(%error, others, "cannot accept a connection of an operator");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }

@@ -1,9 +1,14 @@
-//! Log lines about connections that are closed because a limit is reached: at most one per second and limit.
+//! Log lines about connections that are closed because a limit is reached: at most one per second and limit, and of the limits per address, of each client.
+
+use std::time::Duration;
 
 use super::bound::{ByLimit, Counted};
 use crate::{
     net::Network,
-    observe::{log::LineLimit, metrics::CloseReason},
+    observe::{
+        log::{LineLimit, LineLimits},
+        metrics::CloseReason,
+    },
 };
 
 /// A limit that a new connection has reached.
@@ -60,23 +65,29 @@ impl Limit {
 #[derive(Debug)]
 pub(super) struct ReachedLog {
     all: ByLimit<LineLimit>,
-    of_address: ByLimit<LineLimit>,
+    of_address: ByLimit<LineLimits>,
     memory: LineLimit,
 }
 
 impl ReachedLog {
-    pub(super) const fn new() -> Self {
-        Self { all: both(), of_address: both(), memory: LineLimit::per_second() }
+    pub(super) fn new() -> Self {
+        let lines = LineLimit::per_second;
+        let of_address = || LineLimits::new(Duration::from_secs(1), 1);
+        Self {
+            all: ByLimit { open: lines(), handshakes: lines() },
+            of_address: ByLimit { open: of_address(), handshakes: of_address() },
+            memory: lines(),
+        }
     }
 
     /// Logs that a new connection of this network has reached a limit, and which connection was closed for `reason`: itself, or another one.
     pub(super) fn log(&self, limit: Limit, network: Option<Network>, reason: CloseReason) {
-        let lines = match limit {
-            Limit::All(counted, _) => self.all.get(counted),
-            Limit::OfAddress(counted, _) => self.of_address.get(counted),
-            Limit::Memory => &self.memory,
+        let others = match limit {
+            Limit::All(counted, _) => self.all.get(counted).others(),
+            Limit::OfAddress(counted, _) => self.of_address.get(counted).others(&network),
+            Limit::Memory => self.memory.others(),
         };
-        let Some(others) = lines.others() else { return };
+        let Some(others) = others else { return };
         let closed = match reason {
             CloseReason::Evicted | CloseReason::HandshakeEvicted => {
                 "another connection is closed for a new one"
@@ -93,8 +104,4 @@ impl ReachedLog {
             "a limit on connections is reached: {closed}"
         );
     }
-}
-
-const fn both() -> ByLimit<LineLimit> {
-    ByLimit { open: LineLimit::per_second(), handshakes: LineLimit::per_second() }
 }

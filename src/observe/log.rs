@@ -23,7 +23,7 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 pub use self::filter::{InvalidFilter, log_filter, usual_filter};
-pub use self::line_limit::LineLimit;
+pub use self::line_limit::{LineLimit, LineLimits};
 pub(crate) use self::sampling::sample;
 pub use self::settings::{LogFormat, LogSettings, LogTarget};
 use self::{

@@ -1,6 +1,8 @@
 //! Log lines that a stranger can cause: so many per second, and a count of the others.
 
 use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hash},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -52,6 +54,38 @@ impl LineLimit {
     }
 }
 
+/// Limits of their own for clients, so that one that causes many lines does not hide those of others. Some clients share one: by a hash
+/// that nobody outside can know.
+#[derive(Debug)]
+pub struct LineLimits {
+    hasher: RandomState,
+    limits: [LineLimit; 64],
+}
+
+impl LineLimits {
+    /// One line per `interval`, and after a pause, `burst` lines at once, of each client.
+    #[must_use]
+    pub fn new(interval: Duration, burst: u32) -> Self {
+        let limits = std::array::from_fn(|_| LineLimit::new(interval, burst));
+        Self { hasher: RandomState::new(), limits }
+    }
+
+    /// As [`LineLimit::others`], for lines about this client.
+    pub fn others(&self, client: &impl Hash) -> Option<u64> {
+        let place = usize::try_from(self.hasher.hash_one(client) % 64).unwrap_or_default();
+        // The place is below 64.
+        self.limits.get(place)?.others()
+    }
+
+    /// The number of all that were not logged and are not in a line yet: the caller logs it.
+    pub fn take_others(&self) -> u64 {
+        let take = |limit: &LineLimit| {
+            std::mem::take(&mut limit.state.lock().unwrap_or_else(PoisonError::into_inner).others)
+        };
+        self.limits.iter().map(take).sum()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +99,17 @@ mod tests {
         assert_eq!([at(99), at(100), at(100)], [None, Some(4), None]);
         // After a pause, a burst again.
         assert_eq!([at(1000), at(1000), at(1000), at(1000)], [Some(1), Some(0), Some(0), None]);
+    }
+
+    #[test]
+    fn a_client_does_not_hide_the_lines_of_all_others() {
+        let limits = LineLimits::new(Duration::from_secs(3600), 1);
+        let logged = |client: u32| limits.others(&client).is_some();
+        assert!(logged(0) && !logged(0) && !logged(0));
+        assert!((1..100).filter(|client| logged(*client)).count() > 10);
+        let unlogged = limits.take_others();
+        assert!((2..=90).contains(&unlogged), "{unlogged}");
+        assert_eq!(limits.take_others(), 0);
     }
 
     #[test]
