@@ -171,8 +171,10 @@ fn judge_assertion(
             Proof::by_credential(application, index)
         }
         Keys::Published(published) => {
-            let keys = published.keys.iter().flatten().map(|published| &*published.key);
-            assertion.verify(keys).map_err(|error| attempt.refused(error))?;
+            let keys = published.keys.as_ref().ok_or_else(|| attempt.refused(AssertionError::NoKeySet))?;
+            assertion
+                .verify(keys.iter().map(|published| &*published.key))
+                .map_err(|error| attempt.refused(error))?;
             Proof::by_published_key(application)
         }
     };

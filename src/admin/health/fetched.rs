@@ -33,11 +33,13 @@ impl Found {
 
     /// Reports fetches that fail.
     pub(super) fn fetches(&mut self, kind: &str, fetches: &Fetches) {
-        let failing =
-            fetches.states().into_iter().filter_map(|(source, state)| Some((source, state.failure?)));
-        for (source, (at, why)) in failing.take(FETCHES) {
+        let failing = fetches
+            .states()
+            .into_iter()
+            .filter_map(|(source, state)| Some((source, state.failing_since, state.failure?)));
+        for (source, since, (_, why)) in failing.take(FETCHES) {
             let what = format!("the {kind} {} cannot be fetched: {why}", source.url);
-            self.report(Kind::FetchFailing, what, Some(at));
+            self.report(Kind::FetchFailing, what, since);
         }
     }
 }

@@ -54,6 +54,9 @@ pub enum AssertionError {
     /// It has no `iat`, and may have been issued before the process started.
     #[error("it has no iat, and may have been issued and used before this process started")]
     PerhapsBeforeStart,
+    /// The client's key set has not been fetched yet.
+    #[error("its key set has not been fetched yet")]
+    NoKeySet,
     /// No registered key has signed it.
     #[error("{0}")]
     Key(JwsError),
@@ -75,7 +78,7 @@ impl AssertionError {
     pub fn description(&self) -> Option<Cow<'static, str>> {
         let owned = |text: String| Some(Cow::Owned(text));
         Some(Cow::Borrowed(match self {
-            Self::Key(_) => return None,
+            Self::Key(_) | Self::NoKeySet => return None,
             Self::Jws(error) => return owned(format!("the client assertion is not acceptable: {error}")),
             Self::Claims(error) => return owned(format!("the client assertion is not acceptable: {error}")),
             Self::Saml | Self::Kind(_) => {

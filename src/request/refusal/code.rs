@@ -96,7 +96,7 @@ fn of_denial(denial: &Denial) -> Code {
         Denial::SecondMechanism { .. } => Code::SeveralMechanisms,
         Denial::SecretMismatch(_) => Code::SecretMismatch,
         Denial::Assertion { error, .. } => match **error {
-            AssertionError::Key(_) => Code::AssertionSignature,
+            AssertionError::Key(_) | AssertionError::NoKeySet => Code::AssertionSignature,
             AssertionError::Replay(Replay::Used) => Code::AssertionReplayed,
             AssertionError::Replay(_) => Code::AssertionIdsFull,
             _ => Code::Assertion,
