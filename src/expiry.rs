@@ -61,6 +61,10 @@ impl Watch {
         if !state.must_read(site.generation, now) {
             return;
         }
+        if state.read.is_some_and(|(_, at, ..)| now < at) {
+            // The clock was set back: what ends from now on was not reported.
+            state.logged.complete_until = state.logged.complete_until.min(now);
+        }
         let begin = Instant::now();
         let (due, next) = state.logged.due(endings(&site, now), now);
         state.next = if due.len() > LINES { now } else { next.min(now + LONGEST) };

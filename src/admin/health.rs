@@ -249,6 +249,9 @@ impl Last<'_> {
 impl<'a> Ending<'a> {
     fn add(&mut self, application: &'a Application, credential: CredentialView<'a>, end: Timestamp) {
         self.count += 1;
+        if self.soonest.len() == NAMED && self.soonest.last().is_some_and(|last| last.end < end) {
+            return;
+        }
         self.soonest.push(Last { application, credential, end });
         self.soonest.sort_by(|a, b| (a.end, a.client_id()).cmp(&(b.end, b.client_id())));
         self.soonest.truncate(NAMED);

@@ -36,12 +36,22 @@ struct Outputs {
 pub(super) struct LogFile {
     path: PathBuf,
     file: File,
+    /// Whether its path is a symbolic link.
+    is_link: bool,
 }
 
 impl LogFile {
     /// Opens a log file to append to it, and creates it if it is missing.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: open(path)? })
+        let file = open(path, OFlags::empty())?;
+        let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+        Ok(Self { path: path.to_owned(), file, is_link })
+    }
+
+    /// Opens what is at the path now. Follows no link that was not there before: whoever can write in the folder would choose the file.
+    fn again(&self) -> io::Result<Self> {
+        let flags = if self.is_link { OFlags::empty() } else { OFlags::NOFOLLOW };
+        Ok(Self { path: self.path.clone(), file: open(&self.path, flags)?, is_link: self.is_link })
     }
 }
 
@@ -67,10 +77,13 @@ impl Output {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path, flags: OFlags) -> io::Result<File> {
     let mut options = OpenOptions::new();
     // Without waiting for the reader of a pipe.
-    options.append(true).mode(MODE).custom_flags(i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default());
+    options
+        .append(true)
+        .mode(MODE)
+        .custom_flags(i32::try_from((OFlags::NONBLOCK | flags).bits()).unwrap_or_default());
     match options.clone().create_new(true).open(path) {
         Ok(file) => {
             // Whatever the umask is.
@@ -148,11 +161,11 @@ impl Writers {
             Found::Same => {
                 failing::set_lost(None);
             }
-            Found::Lost => match LogFile::open(&open.path) {
+            Found::Lost => match open.again() {
                 Ok(file) => {
                     output.set_file(file);
                     failing::set_lost(None);
-                    tracing::warn!(file = %path, "the log file was renamed or deleted a minute ago, without SIGUSR1: opened again");
+                    tracing::warn!(file = %path, "the log file was renamed or deleted over a minute ago, without SIGUSR1: opened again");
                 }
                 Err(error) => {
                     let what = format!(

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io,
     os::unix::fs::MetadataExt,
     path::Path,
     time::{Duration, Instant},
@@ -47,9 +48,13 @@ impl Watch {
     }
 }
 
+/// Whether the path leads to the file, as far as this process may see it.
 fn leads_to(path: &Path, file: &File) -> bool {
-    let (Ok(found), Ok(open)) = (fs::metadata(path), file.metadata()) else { return false };
-    (found.dev(), found.ino()) == (open.dev(), open.ino())
+    match (fs::metadata(path), file.metadata()) {
+        (Ok(found), Ok(open)) => (found.dev(), found.ino()) == (open.dev(), open.ino()),
+        (Err(error), _) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        (_, Err(_)) => true,
+    }
 }
 
 #[cfg(test)]
