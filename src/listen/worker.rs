@@ -50,6 +50,8 @@ const WAITING: usize = 2;
 /// How long connections of the kernel's queue may wait for a place once the edge ends.
 const QUEUED: Duration = Duration::from_secs(1);
 
+/// Limits the log lines about connections that cannot be accepted.
+static UNACCEPTED: LineLimit = LineLimit::new(Duration::from_secs(10), 1);
 /// Limits the log lines about addresses that may not connect.
 static DENIED: LineLimit = LineLimit::per_second();
 
@@ -196,7 +198,6 @@ struct Acceptor {
 impl Acceptor {
     /// Accepts connections until `closing` turns true, and then those in the kernel's queue, which would be reset otherwise.
     async fn accept(self: Rc<Self>, listener: tokio::net::TcpListener, mut closing: watch::Receiver<bool>) {
-        let mut failures = Failures::default();
         // Connections that wait for a place.
         let waiting = Arc::new(Semaphore::new(WAITING));
         // An error means that the sender is gone.
@@ -216,7 +217,9 @@ impl Acceptor {
                 Ok(accepted) => self.admit(accepted, &waiting).await,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    failures.log(&error);
+                    if let Some(others) = UNACCEPTED.others() {
+                        tracing::warn!(%error, others, "a connection cannot be accepted");
+                    }
                     // The system has no descriptors or memory left, although the process has: accepting again at once would spin.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -322,21 +325,4 @@ impl Slot for Place {
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | TimedOut)
-}
-
-/// Counts failed accepts, and logs them every ten seconds.
-#[derive(Debug, Default)]
-struct Failures {
-    since: usize,
-    logged: Option<Instant>,
-}
-
-impl Failures {
-    fn log(&mut self, error: &io::Error) {
-        self.since += 1;
-        if self.logged.is_none_or(|at| at.elapsed() >= Duration::from_secs(10)) {
-            tracing::warn!(%error, times = self.since, "a connection cannot be accepted");
-            *self = Self { since: 0, logged: Some(Instant::now()) };
-        }
-    }
 }

@@ -48,7 +48,7 @@ impl LogFile {
         Ok(Self { path: path.to_owned(), file, is_link })
     }
 
-    /// Opens what is at the path now. Follows no link that was not there before: whoever can write in the folder would choose the file.
+    /// Opens what is at the path now. Follows no link that was not there before: it could lead to any file.
     fn again(&self) -> io::Result<Self> {
         let flags = if self.is_link { OFlags::empty() } else { OFlags::NOFOLLOW };
         Ok(Self { path: self.path.clone(), file: open(&self.path, flags)?, is_link: self.is_link })
