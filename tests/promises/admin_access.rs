@@ -7,12 +7,16 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{
-    Edge, EdgeBuilder, Upstream,
+    Edge, EdgeBuilder, PATIENCE, Upstream,
     admin::{ask, reloaded},
     command::text,
-    program,
+    program, tool,
 };
 
 const TOKEN: &str = "0123456789abcdef-first";
@@ -196,4 +200,27 @@ async fn the_addresses_of_operators_are_handed_over() {
     assert_eq!(get_as(health, "/readyz", "x", "").await.0, 200);
     assert_eq!(get(&edge, "/metrics", "").await.0, 200);
     edge.stop();
+}
+
+#[tokio::test]
+async fn operators_that_cannot_be_accepted_fill_no_log() {
+    let edge = builder().await.start();
+    let open_files = |number: &str| {
+        let script = "import resource, sys\npid = int(sys.argv[1])\nhard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]\nresource.prlimit(pid, resource.RLIMIT_NOFILE, (hard if sys.argv[2] == 'all' else int(sys.argv[2]), hard))";
+        tool::run(edge.folder.path(), "python3", &["-c", script, &edge.id().to_string(), number]);
+    };
+    open_files("3");
+    let mut waiting = TcpStream::connect(edge.admin).await.unwrap();
+    edge.wait_for_log("\"cannot accept a connection of an operator\"");
+    // It tries again ten times in this time.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    open_files("all");
+    // The connection has waited.
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", edge.admin);
+    waiting.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, waiting.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let log = edge.stop();
+    assert_eq!(log.matches("cannot accept a connection of an operator").count(), 1, "{log}");
 }

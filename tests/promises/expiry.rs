@@ -145,6 +145,21 @@ fn a_renewed_certificate_is_not_reported_as_expired() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_hides_no_end() {
+    let start = time_from_now(0);
+    let mut edge = with_everything(600, "").clock(start).start();
+    edge.set_clock(start + time::Duration::hours(2));
+    edge.wait_for_log("\"credential has expired\"");
+    edge.set_clock(start);
+    read_again(&edge, start, "another");
+    edge.set_clock(start + time::Duration::minutes(90));
+    edge.wait_for_logs("\"credential has expired\"", 2);
+    let all = lines(&edge);
+    assert_eq!(all.last().unwrap()["client_id"], "another", "{all:#?}");
+    edge.stop();
+}
+
+#[test]
 fn certificates_are_warned_of_later_than_client_cas() {
     let start = time_from_now(0);
     let mut edge = with_everything(20 * DAY, "").clock(start).start();

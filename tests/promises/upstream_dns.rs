@@ -1,8 +1,12 @@
 //! The host name of an origin is looked up again while the edge runs. The edge has an /etc/hosts of its own, which the test changes.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
-use tokio::{net::TcpListener, sync::Notify, time::timeout};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    sync::Notify,
+    time::timeout,
+};
 
 use crate::support::{
     Client, EdgeBuilder, PATIENCE, admin,
@@ -41,7 +45,7 @@ async fn new_addresses_of_a_name_replace_the_old() {
     assert_eq!(connection.token("billing").await.status, 200);
     assert_eq!((old.accepted(), new.accepted()), (1, 0));
 
-    std::fs::write(&hosts, "127.0.0.3 auth.example.test\n").unwrap();
+    fs::write(&hosts, "127.0.0.3 auth.example.test\n").unwrap();
     let line = edge.wait_for_log("\"addresses of the origin changed\"");
     assert!(line.contains(&url) && line.contains("\"addresses\":\"127.0.0.3\""), "{line}");
     // The pooled connection to the old address is closed.
@@ -50,7 +54,7 @@ async fn new_addresses_of_a_name_replace_the_old() {
     assert_eq!((old.accepted(), new.accepted()), (1, 1));
 
     // A resolver that fails changes nothing.
-    std::fs::write(&hosts, "").unwrap();
+    fs::write(&hosts, "").unwrap();
     edge.wait_for_log("\"cannot look up the origin; its last addresses stay\"");
     for _ in 0..3 {
         assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
@@ -71,7 +75,7 @@ async fn new_addresses_of_a_name_replace_the_old() {
     assert_eq!(shown["upstreams"][0]["origins"][0]["lookup_failure"]["at"], problem["at"]);
     let failing = format!("mtls_edge_upstream_origin_failing{{upstream=\"as\",origin=\"{url}\"}}");
     assert_eq!(admin::metric(&edge, &failing).await, 0);
-    std::fs::write(&hosts, "127.0.0.3 auth.example.test\n").unwrap();
+    fs::write(&hosts, "127.0.0.3 auth.example.test\n").unwrap();
     admin::happens(async || admin::status(&edge, "").await["health"]["state"] == "healthy").await;
 }
 
@@ -94,7 +98,21 @@ async fn a_name_without_an_address_is_reported_at_once() {
         problem["what"].as_str().unwrap().contains("(unreachable: failed to lookup address"),
         "{problem}"
     );
-    std::fs::write(edge.folder.path().join("hosts"), "127.0.0.2 auth.example.test\n").unwrap();
+    fs::write(edge.folder.path().join("hosts"), "127.0.0.2 auth.example.test\n").unwrap();
     admin::happens(async || admin::status(&edge, "").await["health"]["state"] == "healthy").await;
+    edge.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_resolver_does_not_delay_the_end() {
+    if !tool::has_mount_namespaces() {
+        return;
+    }
+    // The port of DNS, on an address that nobody else uses.
+    let resolver = UdpSocket::bind("127.53.17.1:53").await.unwrap();
+    let edge = EdgeBuilder::new("http://auth.example.test:8080").own_hosts("");
+    let edge = edge.file("resolv.conf", "nameserver 127.53.17.1\noptions timeout:30 attempts:5\n");
+    let (edge, _client) = with_client(edge);
+    timeout(PATIENCE, resolver.recv_from(&mut [0; 512])).await.expect("nothing is looked up").unwrap();
     edge.stop();
 }

@@ -209,3 +209,56 @@ impl Writers {
         if !has_standard_error && self.file.is_none() { lines(batch) } else { lost }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn no_link_that_appears_later_is_followed() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [log, planted, secret] =
+            ["edge.log", "edge.log.1", "secret"].map(|name| folder.path().join(name));
+        fs::write(&secret, "").unwrap();
+        let file = LogFile::open(&log).unwrap();
+        fs::rename(&log, &planted).unwrap();
+        symlink(&secret, &log).unwrap();
+        assert_eq!(file.again().unwrap_err().raw_os_error(), Some(rustix::io::Errno::LOOP.raw_os_error()));
+        fs::remove_file(&log).unwrap();
+        file.again().unwrap();
+        assert!(!log.symlink_metadata().unwrap().is_symlink());
+        // One that was there when the edge started is what the operator wants.
+        fs::remove_file(&log).unwrap();
+        symlink(&secret, &log).unwrap();
+        LogFile::open(&log).unwrap().again().unwrap().file.write_all(b"line\n").unwrap();
+        assert_eq!(fs::read(&secret).unwrap(), b"line\n");
+    }
+
+    #[test]
+    fn a_lost_file_that_cannot_be_opened_is_a_problem() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [logs, moved] = ["logs", "moved"].map(|name| folder.path().join(name));
+        fs::create_dir(&logs).unwrap();
+        let output = Output::new();
+        output.set_standard_error(false);
+        output.set_file(LogFile::open(&logs.join("edge.log")).unwrap());
+        let (mut writers, start) = (Writers::default(), Instant::now());
+        writers.write(&output, b"first\n", Vec::new);
+        fs::rename(&logs, &moved).unwrap();
+        let mut look = |seconds| writers.reopen_if_lost(&output, start + Duration::from_secs(seconds));
+        let problem =
+            || failing::now().map(|failure| failure.what).find(|what| what.contains("renamed or deleted"));
+        for (seconds, is_reported) in [(10, false), (69, false), (71, true), (80, true)] {
+            look(seconds);
+            assert_eq!(problem().is_some_and(|what| what.contains("No such file")), is_reported, "{seconds}");
+        }
+        fs::create_dir(&logs).unwrap();
+        look(90);
+        assert_eq!(problem(), None);
+        writers.write(&output, b"second\n", Vec::new);
+        assert_eq!(fs::read(logs.join("edge.log")).unwrap(), b"second\n");
+        assert_eq!(fs::read(moved.join("edge.log")).unwrap(), b"first\n");
+    }
+}

@@ -112,6 +112,9 @@ async fn without_a_key_set_requests_wait_for_it() {
     assert!(reason.contains("no key set of the token issuer \\\"as\\\" has been fetched yet"), "{reason}");
     admin::assert_counted(&edge, "token_unavailable").await;
     assert_eq!(outcome(&edge, "unavailable").await, 1);
+    let problem = admin::status(&edge, "").await["health"]["problems"][0].clone();
+    assert_eq!((&problem["code"], &problem["level"]), (&"key_set_missing".into(), &"degraded".into()));
+    assert!(problem["what"].as_str().unwrap().contains("token issuer \"as\""), "{problem}");
     setup.serve(200, &key_set(&[("k1", &setup.key)]));
     happens(async || get(&client, "/api/x", &bearer(&setup.token())).await.status == 200).await;
 }
@@ -128,6 +131,10 @@ async fn a_cached_key_set_needs_no_network() {
     let edge = builder().start();
     let client = Client::with(&edge, &setup.client);
     assert_eq!(get(&client, "/api/x", &bearer(&setup.token())).await.status, 200);
+    // A fetch that fails leaves no key set missing.
+    edge.wait_for_log("keeping the cached key set");
+    let problems = admin::status(&edge, "").await["health"]["problems"].to_string();
+    assert!(!problems.contains("key_set_missing"), "{problems}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
