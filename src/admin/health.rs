@@ -66,8 +66,13 @@ struct Found {
 
 impl Found {
     fn report(&mut self, kind: Kind, what: String, at: Option<Timestamp>) {
+        self.report_all(kind, 1, what, at);
+    }
+
+    /// Reports several problems of one kind in one sentence.
+    fn report_all(&mut self, kind: Kind, count: usize, what: String, at: Option<Timestamp>) {
         let (level, code) = (kind.level(), kind.code().to_owned());
-        self.problems.push((kind, Problem { level, code, what, at }));
+        self.problems.push((kind, Problem { level, code, what, at, count }));
     }
 
     fn running(&mut self, state: &State) {
@@ -203,10 +208,10 @@ impl Found {
             }
         }
         if let Some((what, at)) = expired.described(EXPIRED) {
-            self.report(Kind::CredentialExpired, what, Some(at));
+            self.report_all(Kind::CredentialExpired, expired.count, what, Some(at));
         }
         if let Some((what, at)) = expiring.described(EXPIRING) {
-            self.report(Kind::CredentialExpiring, what, Some(at));
+            self.report_all(Kind::CredentialExpiring, expiring.count, what, Some(at));
         }
     }
 }

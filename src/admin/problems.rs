@@ -25,8 +25,8 @@ impl Collector for Problems {
         let Some(state) = self.0.upgrade() else { return };
         let found = problems(&state, &state.site.load(), state.clock.now());
         for kind in Kind::ALL {
-            let count = found.iter().filter(|(found, _)| found == kind).count();
-            families.set(&PROBLEMS, [kind.code(), kind.level().as_str()], count);
+            let counts = found.iter().filter(|(found, _)| found == kind).map(|(_, problem)| problem.count);
+            families.set(&PROBLEMS, [kind.code(), kind.level().as_str()], counts.sum::<usize>());
         }
     }
 }

@@ -75,7 +75,7 @@ fn fetched(fetches: &Fetches) -> Vec<FetchedSource> {
         let failure = failure.map(|(at, why)| FailedFetch { at, why });
         FetchedSource { url, file, fetched, failed, last_fetched: last, failure }
     };
-    fetches.states().into_iter().take(FETCHED).map(source).collect()
+    fetches.states(FETCHED).into_iter().map(source).collect()
 }
 
 fn source((name, failure): (String, Option<SourceFailure>)) -> Source {

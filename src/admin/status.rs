@@ -41,9 +41,9 @@ pub struct Status {
     pub client_cas: Vec<ClientCa>,
     /// A CA's newest first.
     pub crls: Vec<Crl>,
-    /// Those that are fetched.
+    /// Those that are fetched, at most 1,000: those that fail first.
     pub crl_sources: Vec<FetchedSource>,
-    /// The key sets that are fetched, at most 1,000.
+    /// The key sets that are fetched, at most 1,000: those that fail first.
     #[serde(default)]
     pub key_set_sources: Vec<FetchedSource>,
     /// The sources of applications, by name.
@@ -113,6 +113,14 @@ pub struct Problem {
     pub what: String,
     /// When it began or will begin, if known.
     pub at: Option<Timestamp>,
+    /// How many problems the sentence is about: more than one if it sums up those that are not listed one by one.
+    #[serde(default = "one")]
+    pub count: usize,
+}
+
+/// The count of a problem of an edge that does not report it.
+const fn one() -> usize {
+    1
 }
 
 /// The active site, and reloads since the start.

@@ -119,10 +119,20 @@ impl Fetches {
         })
     }
 
-    /// The state of each source now.
+    /// The state of this many sources at most: those whose last fetch failed come first.
     #[must_use]
-    pub fn states(&self) -> Vec<(FetchSource, FetchState)> {
-        self.lock().clone().into_iter().collect()
+    pub fn states(&self, most: usize) -> Vec<(FetchSource, FetchState)> {
+        let all = self.lock();
+        let of =
+            |is_failing: bool| all.iter().filter(move |(_, state)| state.failure.is_some() == is_failing);
+        let shown = of(true).chain(of(false)).take(most);
+        shown.map(|(source, state)| (source.clone(), state.clone())).collect()
+    }
+
+    /// How many sources there are whose last fetch failed.
+    #[must_use]
+    pub fn failing(&self) -> usize {
+        self.lock().values().filter(|state| state.failure.is_some()).count()
     }
 }
 
@@ -209,7 +219,8 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
         assert_eq!(text.matches("crl_fetch_age_seconds{").count(), 1);
-        assert_eq!(fetches.states().len(), 3);
+        assert_eq!((fetches.states(2).len(), fetches.failing()), (2, 1));
+        assert_eq!(fetches.states(1)[0].0, sources[1], "what fails is first");
         fetches.only(&sources[..1]);
         assert!(exported(&fetches).contains("{url=\"http://a/l\",outcome=\"taken\"} 1"));
     }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{
-    application::{Application, Binding, CertificateCredentials, ClientId, Method},
+    application::{Application, Binding, CertificateCredentials, ClientId, Keys, Method},
     credential::CertificateMatch,
     shared_map::SharedMap,
     subjects::{DuplicateSubject, Subjects},
@@ -101,6 +101,8 @@ pub struct Registry {
     accept_self_signed: usize,
     /// How many applications authenticate without a certificate.
     without_certificate: usize,
+    /// The applications whose published key set has not been fetched yet.
+    without_keys: SharedMap<ClientId, Arc<Application>>,
     version: RegistryVersion,
 }
 
@@ -134,6 +136,9 @@ impl Registry {
         if let Some(lower_case) = lower_case(application.client_id.as_str()) {
             let others = self.lower_case.get(&lower_case).copied().unwrap_or_default();
             self.lower_case.insert(lower_case, others + 1);
+        }
+        if has_no_keys(&application) {
+            self.without_keys.insert(application.client_id.clone(), Arc::clone(&application));
         }
         self.clients.insert(application.client_id.clone(), application);
         self.version = RegistryVersion::next();
@@ -230,6 +235,9 @@ impl Registry {
         }
         self.accept_self_signed -= usize::from(accepts_self_signed(&application));
         self.without_certificate -= usize::from(authenticates_without_certificate(&application));
+        if has_no_keys(&application) {
+            self.without_keys.remove(client_id);
+        }
         self.clients.remove(client_id);
         self.version = RegistryVersion::next();
     }
@@ -302,6 +310,11 @@ impl Registry {
         self.without_certificate > 0
     }
 
+    /// The applications whose published key set has not been fetched yet, in arbitrary order.
+    pub fn without_keys(&self) -> impl Iterator<Item = &Arc<Application>> {
+        self.without_keys.values()
+    }
+
     /// All applications, in arbitrary order.
     pub fn applications(&self) -> impl Iterator<Item = &Arc<Application>> {
         self.clients.values()
@@ -322,6 +335,11 @@ fn accepts_self_signed(application: &Application) -> bool {
         Binding::Registered(registered) => matches!(**registered, CertificateCredentials::Certificates(_)),
     };
     by_certificate || bound_to_one
+}
+
+/// Whether its assertions cannot be verified: its key set is published, and has never been fetched.
+fn has_no_keys(application: &Application) -> bool {
+    matches!(&application.method, Method::PrivateKeyJwt(Keys::Published(published)) if published.keys.is_none())
 }
 
 fn authenticates_without_certificate(application: &Application) -> bool {

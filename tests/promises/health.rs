@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::{
-    Ca, Client, EdgeBuilder, Upstream,
+    Ca, Client, DOMAIN, EdgeBuilder, Upstream,
     admin::{happens, metric, status},
     certificates::{self_signed_with, time_from_now},
     command::text,
@@ -161,6 +161,63 @@ async fn a_panic_degrades_until_the_next_start() {
     assert!(degraded["health"]["problems"][0]["what"].as_str().unwrap().contains("\"doomed\""), "{degraded}");
     assert_eq!(metric(&edge, "mtls_edge_panics_total").await, 1);
     assert_eq!(Client::with(&edge, &credentials).token("billing").await.status, 200);
+}
+
+#[tokio::test]
+async fn problems_beyond_those_that_are_named_are_counted() {
+    let upstream = Upstream::start().await;
+    // Nothing listens on the reserved port 1 of loopback.
+    let application = |number: usize| {
+        format!(
+            "[[application]]\nclient_id = \"app-{number:02}\"\nauth_method = \"private_key_jwt\"\n\
+             jwks_uri = {{ url = \"http://127.0.0.1:1/{number:02}\", file = \"state/{number}.json\" }}\n"
+        )
+    };
+    let applications: String = (0..23).map(application).collect();
+    let edge = EdgeBuilder::new(upstream.url())
+        .domain(
+            DOMAIN,
+            "client_auth = \"optional\"\nissuer = \"https://auth.example.test/\"\n[[domain.route]]\npath = \"/oauth/token\"\nauthenticate = \"client\"",
+        )
+        .applications_file("published.toml")
+        .file("published.toml", applications)
+        .start();
+    let count = async |code: &str, level: &str| {
+        metric(&edge, &format!("mtls_edge_problems{{code=\"{code}\",level=\"{level}\"}}")).await
+    };
+    happens(async || count("fetch_failing", "warning").await == 23).await;
+    assert_eq!(count("key_set_missing", "degraded").await, 23);
+    let shown = status(&edge, "").await;
+    let problems = shown["health"]["problems"].as_array().unwrap();
+    for (code, start, others) in [
+        (
+            "key_set_missing",
+            "each assertion of the application \"app-",
+            "each assertion of 3 other applications is refused: ",
+        ),
+        ("fetch_failing", "the key set http://127.0.0.1:1/", "3 other key sets cannot be fetched: "),
+    ] {
+        let found: Vec<_> = problems.iter().filter(|problem| problem["code"] == code).collect();
+        assert_eq!(found.len(), 21, "{problems:#?}");
+        for (number, problem) in found[..20].iter().enumerate() {
+            assert!(
+                problem["what"].as_str().unwrap().starts_with(&format!("{start}{number:02}")),
+                "{problem}"
+            );
+            assert_eq!(problem["count"], 1, "{problem}");
+        }
+        assert!(found[20]["what"].as_str().unwrap().starts_with(others), "{}", found[20]);
+        assert_eq!(found[20]["count"], 3);
+        let printed = program().args(["status", "--admin", &edge.admin.to_string()]).output().unwrap();
+        assert!(
+            text(&printed.stdout)
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .contains(others.trim_end())
+        );
+    }
+    edge.stop();
 }
 
 #[tokio::test]

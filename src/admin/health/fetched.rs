@@ -2,44 +2,67 @@
 
 use super::{Found, Kind};
 use crate::{
-    observe::Fetches,
+    observe::{FetchSource, FetchState, Fetches},
     site::{Site, Verification},
-    trust::{Keys, Method},
+    trust::{Application, Keys, Method},
 };
 
-/// The most fetches of one kind, and missing key sets, that are reported: every application may have a key set.
+/// The most fetches of one kind, and missing key sets, that are reported one by one: every application may have a key set.
 const FETCHES: usize = 20;
 
 impl Found {
     /// Reports those without whose key set nothing can be verified: it has never been fetched, and none is cached.
     pub(super) fn missing_key_sets(&mut self, site: &Site) {
-        let applications = site.trust.registry.applications().filter_map(|application| {
-            let Method::PrivateKeyJwt(Keys::Published(published)) = &application.method else { return None };
-            let id = application.client_id.as_str();
-            published.keys.is_none().then(|| {
-                format!("each assertion of the application {id:?} is refused: its key set {} has not been fetched yet", published.url)
-            })
-        });
-        let issuers = site.token_issuers.iter().filter_map(|issuer| {
-            let Verification::Keys(published) = &issuer.verification else { return None };
-            published.keys.is_none().then(|| {
-                format!("no access token of the token issuer {:?} can be verified: its key set has not been fetched yet", issuer.name)
-            })
-        });
-        for what in issuers.chain(applications).take(FETCHES) {
+        for issuer in &site.token_issuers {
+            let Verification::Keys(published) = &issuer.verification else { continue };
+            if published.keys.is_none() {
+                let what = format!(
+                    "no access token of the token issuer {:?} can be verified: its key set has not been fetched yet",
+                    issuer.name
+                );
+                self.report(Kind::KeySetMissing, what, None);
+            }
+        }
+        let mut applications: Vec<&Application> =
+            site.trust.registry.without_keys().map(|application| &**application).collect();
+        let others = applications.len().saturating_sub(FETCHES);
+        if others > 0 {
+            applications.select_nth_unstable_by(FETCHES, |a, b| a.client_id.cmp(&b.client_id));
+            applications.truncate(FETCHES);
+        }
+        applications.sort_unstable_by(|a, b| a.client_id.cmp(&b.client_id));
+        for application in applications {
+            let Method::PrivateKeyJwt(Keys::Published(published)) = &application.method else { continue };
+            let (id, url) = (application.client_id.as_str(), &published.url);
+            let what = format!(
+                "each assertion of the application {id:?} is refused: its key set {url} has not been fetched yet"
+            );
             self.report(Kind::KeySetMissing, what, None);
+        }
+        if others > 0 {
+            let what = format!(
+                "each assertion of {others} other applications is refused: their key sets have not been fetched yet"
+            );
+            self.report_all(Kind::KeySetMissing, others, what, None);
         }
     }
 
     /// Reports fetches that fail.
     pub(super) fn fetches(&mut self, kind: &str, fetches: &Fetches) {
-        let failing = fetches
-            .states()
-            .into_iter()
-            .filter_map(|(source, state)| Some((source, state.failing_since, state.failure?)));
-        for (source, since, (_, why)) in failing.take(FETCHES) {
-            let what = format!("the {kind} {} cannot be fetched: {why}", source.url);
-            self.report(Kind::FetchFailing, what, since);
+        let mut listed = 0;
+        for (FetchSource { url, .. }, FetchState { failing_since, failure, .. }) in fetches.states(FETCHES) {
+            let Some((_, why)) = failure else { break };
+            listed += 1;
+            self.report(
+                Kind::FetchFailing,
+                format!("the {kind} {url} cannot be fetched: {why}"),
+                failing_since,
+            );
+        }
+        let others = fetches.failing().saturating_sub(listed);
+        if others > 0 {
+            let what = format!("{others} other {kind}s cannot be fetched: /status lists their errors");
+            self.report_all(Kind::FetchFailing, others, what, None);
         }
     }
 }
