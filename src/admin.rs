@@ -38,6 +38,7 @@ pub use self::{
 };
 use crate::{
     clock::{Clock, Timestamp},
+    expiry::Calendar,
     observe::{MemoryWatch, Reloads, metrics::Registry},
     site::SiteHandle,
 };
@@ -58,6 +59,8 @@ pub struct State {
     pub metrics: Arc<Registry>,
     /// The active site.
     pub site: SiteHandle,
+    /// The credentials of its applications by their ends.
+    pub calendar: Arc<Calendar>,
     /// The clock for expiries and ages.
     pub clock: Clock,
     /// The name of this machine.

@@ -1,16 +1,21 @@
-//! Log lines before and when something expires: certificates of the edge, client CAs, CRLs, and the credentials of applications.
+//! What expires: certificates of the edge, client CAs, CRLs, and the credentials of applications; and the log lines before and when it does.
 
+mod credentials;
 mod ending;
 mod line;
 
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use self::ending::{Ending, Thing, endings};
+use self::ending::of_credentials;
+pub use self::{
+    credentials::{Calendar, CredentialEnd, CredentialEnds},
+    ending::{Ending, Thing, endings},
+};
 use crate::{
     clock::{Clock, Timestamp},
     site::{Generation, SiteHandle},
@@ -21,6 +26,9 @@ mod tests;
 
 /// The most lines per check.
 const LINES: usize = 100;
+/// How long before their end credentials are looked at, in days: a day longer than before the first warning, and so longer than
+/// [`LONGEST`].
+const AHEAD: i64 = 31;
 /// The longest time between two readings of everything: some ends become known when a certificate is used.
 const LONGEST: Duration = Duration::from_secs(3600);
 /// Reading everything after changes may take this part of the time.
@@ -32,6 +40,7 @@ const REMEMBERED: Duration = Duration::from_secs(86_400);
 #[derive(Debug)]
 pub struct Watch {
     site: SiteHandle,
+    calendar: Arc<Calendar>,
     clock: Clock,
     state: Mutex<State>,
 }
@@ -49,9 +58,9 @@ struct State {
 impl Watch {
     /// For the site that is active at each check.
     #[must_use]
-    pub fn of(site: SiteHandle, clock: Clock) -> Self {
+    pub fn of(site: SiteHandle, calendar: Arc<Calendar>, clock: Clock) -> Self {
         let state = State { logged: Logged::since(clock.now()), read: None, next: Timestamp::MIN };
-        Self { site, clock, state: Mutex::new(state) }
+        Self { site, calendar, clock, state: Mutex::new(state) }
     }
 
     /// Logs the lines that are due. Cheap unless one is due or the site has changed, so that it can be called every second.
@@ -66,7 +75,9 @@ impl Watch {
             state.logged.complete_until = state.logged.complete_until.min(now);
         }
         let begin = Instant::now();
-        let (due, next) = state.logged.due(endings(&site, now), now);
+        let credentials = self.calendar.of(&site.trust.registry);
+        let (soon, _) = credentials.within(AHEAD, now);
+        let (due, next) = state.logged.due(endings(&site, now).chain(of_credentials(soon)), now);
         state.next = if due.len() > LINES { now } else { next.min(now + LONGEST) };
         for due in due.iter().take(LINES) {
             due.ending.log(now);
@@ -135,7 +146,7 @@ impl Logged {
                 due.push(Due { ending, passed, key });
             }
         }
-        due.sort_by_key(|due| (matches!(due.ending.thing, Thing::Credential { .. }), due.ending.end));
+        due.sort_by_key(|due| (due.ending.is_credential(), due.ending.end));
         (due, next)
     }
 

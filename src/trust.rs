@@ -27,7 +27,7 @@ pub use issuer::Issuer;
 pub use registry::{Change, Registry, RegistryError, RegistryVersion};
 pub use spec::{ApplicationSpec, CredentialSpec, Registered};
 pub use subjects::DuplicateSubject;
-pub use usage::Usage;
+pub use usage::{Usage, known_ends};
 
 use crate::identity::Authorities;
 

@@ -1,5 +1,7 @@
 //! Metrics of the active site: its number, and when its parts expire.
 
+use std::sync::Arc;
+
 use crate::observe::metrics::{
     ADMIN_CERTIFICATE_EXPIRY, CLIENT_CA_EXPIRY, CREDENTIAL_SOONEST_EXPIRY, CREDENTIALS_EXPIRED, CRL_AGE,
     CRL_NEXT_UPDATE, Collector, Families, SERVER_CERTIFICATE_EXPIRY, TRUST_GENERATION,
@@ -7,6 +9,7 @@ use crate::observe::metrics::{
 };
 use crate::{
     clock::{Clock, Timestamp},
+    expiry::{Calendar, Ending, Thing, endings},
     identity::Thumbprint,
     site::{Site, SiteHandle},
 };
@@ -15,14 +18,15 @@ use crate::{
 #[derive(Debug)]
 pub struct Expiries {
     site: SiteHandle,
+    calendar: Arc<Calendar>,
     clock: Clock,
 }
 
 impl Expiries {
-    /// Reads the site through this pointer.
+    /// Reads the site through this pointer, and the list of its credentials.
     #[must_use]
-    pub fn of(site: SiteHandle, clock: Clock) -> Self {
-        Self { site, clock }
+    pub fn of(site: SiteHandle, calendar: Arc<Calendar>, clock: Clock) -> Self {
+        Self { site, calendar, clock }
     }
 }
 
@@ -32,40 +36,33 @@ impl Collector for Expiries {
         families.set(&TRUST_GENERATION, [], site.generation.number());
         certificates(families, &site, now);
         crls(families, &site, now);
+        let credentials = self.calendar.of(&site.trust.registry);
+        let (expired, valid) = credentials.expired(now);
+        if let Some(soonest) = valid.first() {
+            families.set(&CREDENTIAL_SOONEST_EXPIRY, [], soonest.end.seconds_since(now));
+        }
+        families.set(&CREDENTIALS_EXPIRED, [], expired.len());
     }
 }
 
 fn certificates(families: &mut Families, site: &Site, now: Timestamp) {
-    for (name, domain) in &site.domains {
-        if let Some(certificate) = domain.tls.certificate() {
-            let left = certificate.validity().not_after.seconds_since(now);
-            families.set(&SERVER_CERTIFICATE_EXPIRY, [name], left);
+    for Ending { thing, end } in endings(site, now) {
+        let left = end.seconds_since(now);
+        match thing {
+            Thing::ServerCertificate { domain, .. } => {
+                families.set(&SERVER_CERTIFICATE_EXPIRY, [domain], left);
+            }
+            Thing::AdminCertificate => families.set(&ADMIN_CERTIFICATE_EXPIRY, [], left),
+            Thing::UpstreamCertificate { upstream } => {
+                families.set(&UPSTREAM_CERTIFICATE_EXPIRY, [upstream], left);
+            }
+            Thing::ClientCa(ca) => {
+                let labels = [ca.subject.as_str(), &ca.thumbprint.to_string()];
+                families.set(&CLIENT_CA_EXPIRY, labels, left);
+            }
+            Thing::Crl(..) | Thing::Credential { .. } => {}
         }
     }
-    if let Some(end) = site.admin.certificate_end() {
-        families.set(&ADMIN_CERTIFICATE_EXPIRY, [], end.seconds_since(now));
-    }
-    for (upstream, end) in site.upstream_certificates() {
-        families.set(&UPSTREAM_CERTIFICATE_EXPIRY, [upstream], end.seconds_since(now));
-    }
-    for ca in site.trust.authorities.client_cas() {
-        let labels = [ca.subject.as_str(), &ca.thumbprint.to_string()];
-        families.set(&CLIENT_CA_EXPIRY, labels, ca.validity.not_after.seconds_since(now));
-    }
-    let applications = site.trust.registry.applications();
-    let credentials = applications.flat_map(|application| application.registrations());
-    let (mut soonest, mut expired) = (None, 0);
-    for (_, credential) in credentials {
-        if credential.is_expired(now) {
-            expired += 1;
-        } else if let Some(end) = credential.ends() {
-            soonest = Some(soonest.map_or(end, |so_far: Timestamp| so_far.min(end)));
-        }
-    }
-    if let Some(soonest) = soonest {
-        families.set(&CREDENTIAL_SOONEST_EXPIRY, [], soonest.seconds_since(now));
-    }
-    families.set(&CREDENTIALS_EXPIRED, [], expired);
 }
 
 /// Reports the newest CRL of each CA, which is listed first, unless it is dated in the future. Two CAs of the same name differ in

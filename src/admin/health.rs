@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    expiry::{CredentialEnd, CredentialEnds, Ending, Thing, endings},
     identity::{StaleCrl, Validity},
     observe::{Orders, last_panic, log},
     site::Site,
-    trust::{Application, CredentialView, Role},
 };
 
 /// A server certificate is reported this many days before it expires. Shorter than for credentials: many are renewed a month before.
@@ -46,10 +46,9 @@ pub(super) fn health(state: &State, site: &Site, now: Timestamp) -> Health {
 pub(super) fn problems(state: &State, site: &Site, now: Timestamp) -> Vec<(Kind, Problem)> {
     let mut found = Found { now, problems: Vec::new() };
     found.running(state);
-    found.certificates(site);
+    found.endings(site);
     found.orders(site, &state.reloads.orders);
-    found.crls(site);
-    found.applications(site);
+    found.applications(&state.calendar.of(&site.trust.registry));
     found.upstreams(site);
     found.missing_key_sets(site);
     found.fetches("CRL", &state.reloads.fetches);
@@ -117,29 +116,40 @@ impl Found {
         }
     }
 
-    fn certificates(&mut self, site: &Site) {
-        for (name, domain) in &site.domains {
-            let Some(certificate) = domain.tls.certificate() else { continue };
-            let end = certificate.validity().not_after;
-            // One that renews itself may never be valid for so long: it is reported if that fails.
-            if domain.renews_itself && end >= self.now {
-                continue;
+    /// Reports certificates and CRLs that have expired or do so soon.
+    fn endings(&mut self, site: &Site) {
+        for Ending { thing, end } in endings(site, self.now) {
+            match thing {
+                // One that renews itself may never be valid for so long: it is reported if that fails.
+                Thing::ServerCertificate { renews_itself: true, .. } if end >= self.now => {}
+                Thing::ServerCertificate { domain, .. } => {
+                    let codes = (Kind::CertificateExpired, Kind::CertificateExpiring);
+                    self.expiry(codes, &format!("the server certificate of {domain}"), end, CERTIFICATE_DAYS);
+                }
+                Thing::AdminCertificate => {
+                    let codes = (Kind::AdminCertificateExpired, Kind::AdminCertificateExpiring);
+                    self.expiry(codes, "the certificate of the admin address", end, CERTIFICATE_DAYS);
+                }
+                Thing::UpstreamCertificate { upstream } => {
+                    let codes = (Kind::UpstreamCertificateExpired, Kind::UpstreamCertificateExpiring);
+                    let what = format!("the edge's client certificate for the upstream {upstream:?}");
+                    self.expiry(codes, &what, end, CERTIFICATE_DAYS);
+                }
+                Thing::ClientCa(ca) => {
+                    let what = format!("the client CA {:?}", ca.subject);
+                    self.expiry((Kind::CaExpired, Kind::CaExpiring), &what, end, CREDENTIAL_DAYS);
+                }
+                Thing::Crl(crl, StaleCrl::Refuse) if end < self.now => {
+                    let what =
+                        format!("the CRL of {:?} is stale: certificates of this CA are refused", crl.issuer);
+                    self.report(Kind::CrlRefuses, what, Some(end));
+                }
+                Thing::Crl(crl, StaleCrl::Report) if end < self.now => {
+                    let what = format!("the CRL of {:?} is stale", crl.issuer);
+                    self.report(Kind::CrlStale, what, Some(end));
+                }
+                Thing::Crl(..) | Thing::Credential { .. } => {}
             }
-            let codes = (Kind::CertificateExpired, Kind::CertificateExpiring);
-            self.expiry(codes, &format!("the server certificate of {name}"), end, CERTIFICATE_DAYS);
-        }
-        if let Some(end) = site.admin.certificate_end() {
-            let codes = (Kind::AdminCertificateExpired, Kind::AdminCertificateExpiring);
-            self.expiry(codes, "the certificate of the admin address", end, CERTIFICATE_DAYS);
-        }
-        for (upstream, end) in site.upstream_certificates() {
-            let codes = (Kind::UpstreamCertificateExpired, Kind::UpstreamCertificateExpiring);
-            let what = format!("the edge's client certificate for the upstream {upstream:?}");
-            self.expiry(codes, &what, end, CERTIFICATE_DAYS);
-        }
-        for ca in site.trust.authorities.client_cas() {
-            let what = format!("the client CA {:?}", ca.subject);
-            self.expiry((Kind::CaExpired, Kind::CaExpiring), &what, ca.validity.not_after, CREDENTIAL_DAYS);
         }
     }
 
@@ -179,94 +189,50 @@ impl Found {
         self.report(kind, what, Some(not_after));
     }
 
-    /// Reports the newest CRL of each CA if it is stale.
-    fn crls(&mut self, site: &Site) {
-        let authorities = &site.trust.authorities;
-        let now = self.now;
-        for crl in authorities.crls_in_force(now).into_iter().filter(|crl| crl.next_update < now) {
-            let what = format!("the CRL of {:?} is stale", crl.issuer);
-            if authorities.policy().stale == StaleCrl::Refuse {
-                let what = format!("{what}: certificates of this CA are refused");
-                self.report(Kind::CrlRefuses, what, Some(crl.next_update));
-            } else {
-                self.report(Kind::CrlStale, what, Some(crl.next_update));
-            }
-        }
-    }
-
     /// Reports applications whose last credential has expired or will soon. One that has a successor already is not a problem.
-    fn applications(&mut self, site: &Site) {
-        let (mut expired, mut expiring) = (Ending::default(), Ending::default());
-        for application in site.trust.registry.applications() {
-            let last = application.credentials().max_by_key(|one| one.ends().unwrap_or(Timestamp::MAX));
-            // Without a credential, or with one that does not end, there is no end.
-            let Some((last, end)) = last.and_then(|last| Some((last, last.ends()?))) else { continue };
-            if last.is_expired(self.now) {
-                expired.add(application, last, end);
-            } else if end.days_since(self.now) < CREDENTIAL_DAYS {
-                expiring.add(application, last, end);
+    fn applications(&mut self, credentials: &CredentialEnds) {
+        let (expired, valid) = credentials.expired(self.now);
+        let soon = valid.partition_point(|one| one.end.days_since(self.now) < CREDENTIAL_DAYS);
+        for (kind, ends, described) in [
+            (Kind::CredentialExpired, expired, EXPIRED),
+            (Kind::CredentialExpiring, valid.split_at(soon).0, EXPIRING),
+        ] {
+            let last = Last::of(ends);
+            if let Some((what, at)) = last.described(described) {
+                self.report_all(kind, last.count, what, Some(at));
             }
-        }
-        if let Some((what, at)) = expired.described(EXPIRED) {
-            self.report_all(Kind::CredentialExpired, expired.count, what, Some(at));
-        }
-        if let Some((what, at)) = expiring.described(EXPIRING) {
-            self.report_all(Kind::CredentialExpiring, expiring.count, what, Some(at));
         }
     }
 }
 
 /// Applications whose last credential ends.
-#[derive(Default)]
-struct Ending<'a> {
+struct Last<'a> {
     count: usize,
     /// The soonest, at most [`NAMED`].
-    soonest: Vec<Last<'a>>,
+    soonest: Vec<&'a CredentialEnd>,
 }
 
-/// The last credential of an application.
-struct Last<'a> {
-    application: &'a Application,
-    credential: CredentialView<'a>,
-    end: Timestamp,
-}
-
-impl Last<'_> {
-    fn client_id(&self) -> &str {
-        self.application.client_id.as_str()
-    }
-
-    /// What to do, and why.
-    fn described(&self, ends: &str) -> String {
-        let register = match self.application.credentials().count() {
-            0 | 1 => "register another",
-            // A third is refused.
-            _ => "replace a",
-        };
-        let table = Role::Authentication.key();
-        let (client_id, name) = (self.client_id(), self.credential.name);
-        format!(
-            "{register} [[application.{table}]] for the application {client_id:?}, whose last one, {name:?}, {ends}"
-        )
-    }
-}
-
-impl<'a> Ending<'a> {
-    fn add(&mut self, application: &'a Application, credential: CredentialView<'a>, end: Timestamp) {
-        self.count += 1;
-        if self.soonest.len() == NAMED && self.soonest.last().is_some_and(|last| last.end < end) {
-            return;
+impl<'a> Last<'a> {
+    /// Those whose last credential is one of these, which are sorted by their ends.
+    fn of(ends: &'a [CredentialEnd]) -> Self {
+        let (mut count, mut soonest) = (0, Vec::<&CredentialEnd>::new());
+        for one in ends.iter().filter(|one| one.is_last) {
+            count += 1;
+            if soonest.len() == NAMED && soonest.last().is_some_and(|last| last.end < one.end) {
+                continue;
+            }
+            soonest.push(one);
+            soonest.sort_by_key(|one| (one.end, one.client_id()));
+            soonest.truncate(NAMED);
         }
-        self.soonest.push(Last { application, credential, end });
-        self.soonest.sort_by(|a, b| (a.end, a.client_id()).cmp(&(b.end, b.client_id())));
-        self.soonest.truncate(NAMED);
+        Self { count, soonest }
     }
 
     /// What to do about the only application, or `3 applications VERBS: "a", "b", "c"`; and when the first of them ends.
     fn described(&self, (ends, many): (&str, &str)) -> Option<(String, Timestamp)> {
         let first = self.soonest.first()?;
         if self.count == 1 {
-            return Some((first.described(ends), first.end));
+            return Some((what_to_do(first, ends)?, first.end));
         }
         let names: Vec<String> = self.soonest.iter().map(|last| format!("{:?}", last.client_id())).collect();
         let more = match self.count - names.len() {
@@ -280,4 +246,18 @@ impl<'a> Ending<'a> {
         );
         Some((what, first.end))
     }
+}
+
+/// What to do about the last credential of an application, and why.
+fn what_to_do(last: &CredentialEnd, ends: &str) -> Option<String> {
+    let register = match last.application.credentials().count() {
+        0 | 1 => "register another",
+        // A third is refused.
+        _ => "replace a",
+    };
+    let (role, credential) = last.registered()?;
+    let (table, client_id, name) = (role.key(), last.client_id(), credential.name);
+    Some(format!(
+        "{register} [[application.{table}]] for the application {client_id:?}, whose last one, {name:?}, {ends}"
+    ))
 }

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
+    expiry::{CredentialEnds, Ending, Thing, endings},
     observe::{self, FetchSource, FetchState, Fetches, OrderState, ReloadState, SourceFailure, log},
     site::{self, Site},
 };
@@ -38,7 +39,7 @@ pub(super) fn status(state: &State, query: &Query, now: Timestamp) -> Status {
         trust: trust(state.reloads.state(), now),
         limits: limits(&state.capacity),
         log: Log { lines_dropped: log::dropped() },
-        expiring: expiring(&site, query.expiring_days, now),
+        expiring: expiring(&site, &state.calendar.of(&site.trust.registry), query.expiring_days, now),
         domains: domains.into_iter().map(|domain| of_domain(domain, now)).collect(),
         acme: state.reloads.orders.states().into_iter().map(ordered).collect(),
         client_cas: client_cas(&site, now),
@@ -173,42 +174,44 @@ fn upstreams(site: &Site) -> Vec<Upstream> {
 }
 
 /// Entries that have expired or expire within this many days, the soonest first.
-fn expiring(site: &Site, days: u32, now: Timestamp) -> Expiring {
-    let mut found: Vec<(Timestamp, &'static str, String)> = Vec::new();
-    let soon = |end: &Timestamp| end.days_since(now) < i64::from(days);
-    for domain in site.domains.values() {
-        let end = domain.tls.certificate().map(|certificate| certificate.validity().not_after);
-        found.extend(end.filter(soon).map(|end| (end, "server certificate", domain.name.to_string())));
-    }
-    let end = site.admin.certificate_end().filter(soon);
-    found.extend(end.map(|end| (end, "server certificate", "the admin address".to_owned())));
-    for (upstream, end) in site.upstream_certificates() {
-        found.extend(
-            Some(end).filter(soon).map(|end| (end, "upstream client certificate", upstream.to_owned())),
-        );
-    }
-    for ca in site.trust.authorities.client_cas() {
-        let end = Some(ca.validity.not_after).filter(soon);
-        found.extend(end.map(|end| (end, "client CA", ca.subject)));
-    }
-    for crl in site.trust.authorities.crls() {
-        found.extend(Some(crl.next_update).filter(soon).map(|end| (end, "CRL", crl.issuer)));
-    }
-    for application in site.trust.registry.applications() {
-        for (role, credential) in application.registrations() {
-            let end = credential.ends().filter(soon);
-            let name = || format!("{}/{}", application.client_id, credential.name);
-            found.extend(end.map(|end| (end, role.as_str(), name())));
-        }
-    }
+fn expiring(site: &Site, credentials: &CredentialEnds, days: u32, now: Timestamp) -> Expiring {
+    let days = i64::from(days);
+    let own = endings(site, now).filter(|ending| ending.end.days_since(now) < days);
+    let mut found: Vec<_> = own.map(|Ending { thing, end }| (end, described(thing))).collect();
+    let (soon, _) = credentials.within(days, now);
+    let total = found.len() + soon.len();
+    // Those that end together with the last one that is listed are candidates, too.
+    let last = soon.get(SOON - 1).map_or(Timestamp::MAX, |last| last.end);
+    let candidates = soon.iter().take_while(|one| one.end <= last).filter_map(|one| {
+        let (role, credential) = one.registered()?;
+        Some((one.end, role.as_str(), one.client_id(), credential.name))
+    });
+    let mut candidates: Vec<_> = candidates.collect();
+    candidates.sort_unstable();
+    let credentials = candidates.into_iter().take(SOON);
+    found
+        .extend(credentials.map(|(end, role, client_id, name)| (end, (role, format!("{client_id}/{name}")))));
     found.sort_unstable();
-    let total = found.len();
     found.truncate(SOON);
-    let expiry = |(not_after, what, name): (Timestamp, &str, String)| Expiry {
+    let expiry = |(not_after, (what, name)): (Timestamp, (&str, String))| Expiry {
         what: what.to_owned(),
         name,
         not_after,
         days_left: not_after.days_since(now),
     };
-    Expiring { within_days: i64::from(days), total, list: found.into_iter().map(expiry).collect() }
+    Expiring { within_days: days, total, list: found.into_iter().map(expiry).collect() }
+}
+
+/// What it is, and which.
+fn described(thing: Thing<'_>) -> (&'static str, String) {
+    match thing {
+        Thing::ServerCertificate { domain, .. } => ("server certificate", domain.to_owned()),
+        Thing::AdminCertificate => ("server certificate", "the admin address".to_owned()),
+        Thing::UpstreamCertificate { upstream } => ("upstream client certificate", upstream.to_owned()),
+        Thing::ClientCa(ca) => ("client CA", ca.subject),
+        Thing::Crl(crl, _) => ("CRL", crl.issuer),
+        Thing::Credential { application, role, credential } => {
+            (role.as_str(), format!("{}/{}", application.client_id, credential.name))
+        }
+    }
 }

@@ -80,6 +80,7 @@ impl Prepared {
             ready: AtomicBool::new(false),
             metrics: Arc::clone(&metrics),
             site: Arc::clone(site),
+            calendar: Arc::default(),
             clock: clock.clone(),
             reloads: Arc::clone(&reloads),
             capacity: capacity(shares, settings, shortage.as_ref()),
@@ -102,7 +103,7 @@ impl Prepared {
         let workers = listeners.start(site, clock, &metrics, &memory.stores, &spans, &state.memory)?;
         metrics.add(log::collect);
         metrics.add(Process::started_now());
-        metrics.add(Expiries::of(Arc::clone(site), clock.clone()));
+        metrics.add(Expiries::of(Arc::clone(site), Arc::clone(&state.calendar), clock.clone()));
         metrics.add(AssertionIds::of(Arc::clone(&memory.stores.replay), Arc::clone(site), clock.clone()));
         metrics.add(Problems::of(&state));
         metrics.add(Arc::clone(&state.memory));
@@ -129,7 +130,8 @@ impl Prepared {
         workers.serve();
         let operators = operators.into_iter().map(|bound| bound.serve(&state)).collect::<Result<_, _>>()?;
         state.ready.store(true, Ordering::Release);
-        let expiry = expiry::Watch::of(Arc::clone(&state.site), state.clock.clone());
+        let expiry =
+            expiry::Watch::of(Arc::clone(&state.site), Arc::clone(&state.calendar), state.clock.clone());
         let predecessor = None;
         Ok(Edge { https, workers, operators, state, memory, reloader, expiry, upkeep, exporter, predecessor })
     }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use super::credentials::CredentialEnd;
 use crate::{
     clock::Timestamp,
     identity::{CaFacts, CrlFacts, StaleCrl},
@@ -26,35 +27,47 @@ const fn days(days: u64) -> Duration {
 
 /// Something that expires.
 #[derive(Debug)]
-pub(super) struct Ending<'a> {
-    pub(super) thing: Thing<'a>,
+pub struct Ending<'a> {
+    /// What.
+    pub thing: Thing<'a>,
     /// The notAfter, nextUpdate or `expires_at`.
-    pub(super) end: Timestamp,
+    pub end: Timestamp,
 }
 
 /// What expires.
 #[derive(Debug)]
-pub(super) enum Thing<'a> {
+pub enum Thing<'a> {
+    /// Shown by the edge to clients.
     ServerCertificate {
+        /// The name of its domain.
         domain: &'a str,
+        /// Whether it is ordered by ACME.
         renews_itself: bool,
     },
+    /// Shown by the edge to operators.
     AdminCertificate,
     /// Shown by the edge to this upstream.
     UpstreamCertificate {
+        /// Its name.
         upstream: &'a str,
     },
+    /// By which certificates of clients are verified.
     ClientCa(CaFacts),
+    /// The CRL of a client CA that is in force, and what is done once it is stale.
     Crl(CrlFacts, StaleCrl),
+    /// Of an application.
     Credential {
+        /// Which has registered it.
         application: &'a Application,
+        /// For what.
         role: Role,
+        /// Itself.
         credential: CredentialView<'a>,
     },
 }
 
-/// Everything of the site whose end is known.
-pub(super) fn endings(site: &Site, now: Timestamp) -> impl Iterator<Item = Ending<'_>> {
+/// Everything of the site whose end is known, except for the credentials of applications.
+pub fn endings(site: &Site, now: Timestamp) -> impl Iterator<Item = Ending<'_>> {
     let servers = site.domains.values().filter_map(|domain| {
         let end = domain.tls.certificate()?.validity().not_after;
         let thing = Thing::ServerCertificate { domain: &domain.name, renews_itself: domain.renews_itself };
@@ -70,15 +83,15 @@ pub(super) fn endings(site: &Site, now: Timestamp) -> impl Iterator<Item = Endin
     let stale = authorities.policy().stale;
     let crls = authorities.crls_in_force(now).into_iter();
     let crls = crls.map(move |crl| Ending { end: crl.next_update, thing: Thing::Crl(crl, stale) });
-    let credentials = site.trust.registry.applications().flat_map(|application| of_application(application));
-    servers.chain(admin).chain(upstreams).chain(cas).chain(crls).chain(credentials)
+    servers.chain(admin).chain(upstreams).chain(cas).chain(crls)
 }
 
-/// The credentials of an application whose end is known.
-pub(super) fn of_application(application: &Application) -> impl Iterator<Item = Ending<'_>> {
-    application.registrations().filter_map(move |(role, credential)| {
+/// The credentials of which the end itself is registered.
+pub(super) fn of_credentials(ends: &[CredentialEnd]) -> impl Iterator<Item = Ending<'_>> {
+    ends.iter().filter_map(|one| {
+        let (role, credential) = one.registered()?;
         let end = credential.registered_end()?;
-        Some(Ending { thing: Thing::Credential { application, role, credential }, end })
+        Some(Ending { thing: Thing::Credential { application: &one.application, role, credential }, end })
     })
 }
 
@@ -89,6 +102,11 @@ impl Ending<'_> {
             Thing::Credential { credential, .. } if credential.expires_at == Some(self.end) => self.end,
             _ => self.end.next(),
         }
+    }
+
+    /// Whether it is the credential of an application.
+    pub(super) const fn is_credential(&self) -> bool {
+        matches!(self.thing, Thing::Credential { .. })
     }
 
     /// When each of its lines is due; the last one is that of the end.

@@ -1,10 +1,19 @@
 //! When a credential was last used, recorded without a lock.
 
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::clock::Timestamp;
 
 const NEVER: Timestamp = Timestamp::MIN;
+
+/// See [`known_ends`].
+static KNOWN_ENDS: AtomicU64 = AtomicU64::new(0);
+
+/// A number that changes whenever the use of a certificate changes what is known of the end of a credential.
+#[must_use]
+pub fn known_ends() -> u64 {
+    KNOWN_ENDS.load(Relaxed)
+}
 
 /// The last use of one credential. All snapshots that contain the credential share it, so that a request that is judged
 /// by the previous snapshot is recorded too.
@@ -24,10 +33,13 @@ impl Usage {
     /// Records a use at `now`, of a certificate that is valid until `not_after` if it is one. Stores only what changed, so that
     /// workers do not invalidate each other's cache line at every request.
     pub fn record(&self, now: Timestamp, not_after: Option<Timestamp>) {
-        for (value, new) in [(&self.at, now), (&self.not_after, not_after.unwrap_or(NEVER))] {
-            if value.load(Relaxed) != new.unix() {
-                value.store(new.unix(), Relaxed);
-            }
+        let (at, not_after) = (now.unix(), not_after.unwrap_or(NEVER).unix());
+        if self.at.load(Relaxed) != at {
+            self.at.store(at, Relaxed);
+        }
+        if self.not_after.load(Relaxed) != not_after {
+            self.not_after.store(not_after, Relaxed);
+            KNOWN_ENDS.fetch_add(1, Relaxed);
         }
     }
 
