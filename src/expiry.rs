@@ -11,11 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::ending::of_credentials;
 pub use self::{
     credentials::{Calendar, CredentialEnd, CredentialEnds},
     ending::{Ending, Thing, endings},
 };
+use self::{ending::of_credentials, line::log_others};
 use crate::{
     clock::{Clock, Timestamp},
     site::{Generation, SiteHandle},
@@ -24,7 +24,7 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// The most lines per check.
+/// The most lines per check that name what expires.
 const LINES: usize = 100;
 /// How long before their end credentials are looked at, in days: a day longer than before the first warning, and so longer than
 /// [`LONGEST`].
@@ -78,12 +78,20 @@ impl Watch {
         let credentials = self.calendar.of(&site.trust.registry);
         let (soon, _) = credentials.within(AHEAD, now);
         let (due, next) = state.logged.due(endings(&site, now).chain(of_credentials(soon)), now);
-        state.next = if due.len() > LINES { now } else { next.min(now + LONGEST) };
-        for due in due.iter().take(LINES) {
+        let (named, others) = due.split_at_checked(LINES).unwrap_or((&due, &[]));
+        for due in named {
             due.ending.log(now);
+        }
+        // There may be thousands of credentials, but not of anything else: the others are named at the next checks.
+        let is_complete = others.first().is_none_or(|first| first.ending.is_credential());
+        if is_complete {
+            log_others(others.iter().map(|due| &due.ending), now);
+        }
+        for due in if is_complete { &due } else { named } {
             state.logged.insert(due);
         }
-        if due.len() <= LINES {
+        state.next = if is_complete { next.min(now + LONGEST) } else { now };
+        if is_complete {
             state.logged.complete(now);
         }
         state.read = Some((site.generation, now, Instant::now(), begin.elapsed()));

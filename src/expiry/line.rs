@@ -117,6 +117,20 @@ impl Ending<'_> {
     }
 }
 
+/// Logs one line about the credentials that have expired, and one about those that expire soon, with their number and the soonest end.
+pub(super) fn log_others<'a>(credentials: impl Iterator<Item = &'a Ending<'a>>, now: Timestamp) {
+    let (over, soon): (Vec<_>, Vec<_>) = credentials.partition(|ending| ending.over_from() <= now);
+    let help = "`mtls-edge status --expiring` lists the soonest, and /status?state=expired or =expiring all applications";
+    let first = |endings: &[&Ending<'_>]| endings.iter().map(|ending| ending.end).min();
+    if let Some(expires) = first(&over) {
+        let then = "requests that authenticate by them are refused";
+        tracing::error!(others = over.len(), %expires, then, help, "other credentials have expired");
+    }
+    if let Some(expires) = first(&soon) {
+        tracing::warn!(others = soon.len(), %expires, help, "other credentials expire soon");
+    }
+}
+
 /// The table in which a credential is configured.
 fn table(role: Role) -> String {
     format!("application.{}", role.key())

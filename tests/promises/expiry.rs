@@ -197,3 +197,37 @@ fn what_had_expired_before_the_start_is_reported_at_the_start() {
     assert_eq!(lines(&edge).len(), 1, "{:#?}", lines(&edge));
     edge.stop();
 }
+
+#[test]
+fn of_many_credentials_that_end_at_once_a_hundred_are_named() {
+    let start = time_from_now(0);
+    let end = written(start + time::Duration::minutes(10));
+    let registered = |number: usize| {
+        format!(
+            "[[application]]\nclient_id = \"app-{number}\"\nauth_method = \"self_signed_tls_client_auth\"\n[[application.credential]]\nname = \"only\"\nthumbprint = \"{number:064x}\"\nexpires_at = {end}\n"
+        )
+    };
+    let mut edge = EdgeBuilder::new(UPSTREAM)
+        .usual_domain("auth0")
+        .applications_file("many.toml")
+        .file("many.toml", (0..130).map(registered).collect::<String>())
+        .clock(start)
+        .start();
+    edge.wait_for_log("\"other credentials expire soon\"");
+    edge.set_clock(start + time::Duration::hours(1));
+    edge.wait_for_log("\"other credentials have expired\"");
+    let all = lines(&edge);
+    assert_eq!(all.len(), 2 * (100 + 1), "{:#?}", messages(&all));
+    for (lines, level, event) in [
+        (&all[..101], "WARN", ["expires soon", "expire soon"]),
+        (&all[101..], "ERROR", ["has expired", "have expired"]),
+    ] {
+        let [one, others] = [format!("credential {}", event[0]), format!("other credentials {}", event[1])];
+        let (last, named) = lines.split_last().unwrap();
+        assert!(messages(named).iter().all(|message| *message == (level, one.as_str())), "{named:#?}");
+        assert_eq!(messages(std::slice::from_ref(last)), [(level, others.as_str())]);
+        assert_eq!((&last["others"], &last["expires"]), (&30.into(), &end.as_str().into()), "{last}");
+        assert!(last["help"].as_str().unwrap().contains("`mtls-edge status --expiring`"), "{last}");
+    }
+    edge.stop();
+}
