@@ -275,7 +275,7 @@ pid=$(systemctl show -P MainPID mtls-edge)
 echo 'no_such_key = 1' >>/etc/mtls-edge/edge.toml
 calls_during apt --reinstall install ./2.deb
 grep -q 'mtls-edge: the former version continues to serve: serving; upgrade 1 failed' apt.log || fail "no message: $(cat apt.log)"
-grep -q 'no_such_key' <<<"$(journalctl -u mtls-edge -p warning -S -1h --no-pager)" || fail "the journal does not say why"
+grep -q 'no_such_key' <<<"$(journalctl -u mtls-edge -p warning -r --no-pager)" || fail "the journal does not say why"
 ! journalctl -u mtls-edge -p warning --no-pager | grep -q 'HTTPS listener ready' || fail "lines of the journal have no priority"
 [ "$(systemctl show -P MainPID mtls-edge)" = "$pid" ] || fail "another process"
 cp before /etc/mtls-edge/edge.toml
