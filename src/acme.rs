@@ -11,6 +11,7 @@ mod plan;
 mod renew;
 mod schedule;
 mod state;
+mod suggest;
 
 use std::{fmt, sync::Arc, thread::JoinHandle};
 
@@ -24,7 +25,7 @@ use self::{
 use crate::{
     clock::{Clock, Timestamp},
     config::settings::Settings,
-    load::{AcmeFile, acme_validity},
+    load::{AcmeFile, Issued, issued},
     observe::Reloads,
     outbound,
     tls::Challenges,
@@ -117,11 +118,11 @@ impl Outlook {
         let directory = directory.unwrap_or_default();
         plan.into_iter().flat_map(|plan| plan.domains).map(move |Domain { name, file }| {
             let ordered = |why| (None, None, Some(format!("{why}: `run` orders one from {directory}")));
-            let (not_after, renewed_at, order) = match acme_validity(&file, &name, now) {
-                AcmeFile::Valid(validity) if validity.not_after < now => {
+            let (not_after, renewed_at, order) = match issued(&file, &name, now) {
+                AcmeFile::Valid(Issued { validity, .. }) if validity.not_after < now => {
                     ordered(format!("{} has expired (on {})", file.value.display(), validity.not_after))
                 }
-                AcmeFile::Valid(validity) => {
+                AcmeFile::Valid(Issued { validity, .. }) => {
                     (Some(validity.not_after), Some(schedule::due(&name, validity)), None)
                 }
                 AcmeFile::Missing => ordered(format!("no certificate in {}", file.value.display())),

@@ -25,7 +25,7 @@ mod token_issuers;
 mod traces;
 mod upstream;
 
-pub use acme::{AcmeFile, acme_validity, eab_key};
+pub use acme::{AcmeFile, Issued, eab_key, issued};
 pub use admin::{admin_tokens, operator_identity};
 pub use crl_cache::{CachedCrl, cached_crl, judge_fetched};
 pub use key_sets::{CachedKeySet, WantedKeySet, cached_key_set, judge_fetched_key_set};

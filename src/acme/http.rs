@@ -29,8 +29,8 @@ type Answer = Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>>
 /// Sends the requests of an ACME client over the connections of [`crate::outbound`].
 #[derive(Clone)]
 pub(super) struct Http {
-    /// The server of the directory. All other URLs come from its responses.
-    directory: Origin,
+    /// All other URLs come from its response.
+    directory: Url,
     ca: Option<PathBuf>,
     /// How long the last response that was an error asks to wait.
     retry_after: Arc<Mutex<Option<Duration>>>,
@@ -38,7 +38,7 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(directory: &Url, ca: Option<PathBuf>) -> Self {
-        Self { directory: directory.origin.clone(), ca, retry_after: Arc::default() }
+        Self { directory: directory.clone(), ca, retry_after: Arc::default() }
     }
 
     /// How long the last response that was an error asks to wait, at most a day.
@@ -66,7 +66,7 @@ impl Http {
         };
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let origin = Origin { tls, host, port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }) };
-        if tls || origin == self.directory {
+        if tls || origin == self.directory.origin {
             return Ok(origin);
         }
         Err("the CA refers to a URL without TLS".to_owned())
@@ -74,9 +74,11 @@ impl Http {
 
     async fn exchange(self, request: Request<BodyWrapper<Bytes>>) -> Result<Response<Bytes>, String> {
         let origin = self.origin(request.uri())?;
-        let is_directory = request.method() == Method::GET;
         let (mut head, body) = request.into_parts();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        let is_directory = head.method == Method::GET
+            && origin == self.directory.origin
+            && target == &*self.directory.target;
         head.uri = target.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
         let host = HeaderValue::from_str(&origin.authority()).map_err(|error| error.to_string())?;
         head.headers.insert(header::HOST, host);
@@ -89,7 +91,6 @@ impl Http {
             .map_err(|_| format!("no response within {TIMEOUT:?}"))?
             .map_err(|error| error.to_string())?;
         self.note_retry_after(&mut response);
-        // Everything else is a POST, or a HEAD for a nonce.
         if is_directory {
             check_directory(response.status(), response.body())?;
         }

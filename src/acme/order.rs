@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus, Problem,
-    RetryPolicy,
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewOrder, Order,
+    OrderStatus, Problem, RetryPolicy,
 };
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use zeroize::Zeroizing;
@@ -21,6 +21,8 @@ const POLL: RetryPolicy = RetryPolicy::new()
     .backoff(1.5)
     .timeout(Duration::from_secs(120));
 
+/// Such as after an order that was interrupted.
+const ALREADY_REPLACED: &str = "urn:ietf:params:acme:error:alreadyReplaced";
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
 /// Why an order failed.
@@ -38,6 +40,8 @@ pub(super) struct Ordering<'a> {
     pub(super) plan: &'a Plan,
     pub(super) domain: &'a str,
     pub(super) state: &'a State,
+    /// The certificate in whose place the CA issues another, if the CA knows it (RFC 9773 section 5).
+    pub(super) replaces: Option<CertificateIdentifier<'static>>,
 }
 
 impl Ordering<'_> {
@@ -74,11 +78,19 @@ impl Ordering<'_> {
         let account: Account = account(self.plan, self.state, http).await?;
         *is_placed = true;
         let identifiers = [Identifier::Dns(self.domain.to_owned())];
-        let mut new = NewOrder::new(&identifiers);
-        if let Some(profile) = &self.plan.acme.profile {
-            new = new.profile(profile);
-        }
-        let mut order = account.new_order(&new).await?;
+        let new = || {
+            let new = NewOrder::new(&identifiers);
+            self.plan.acme.profile.iter().fold(new, |new, profile| new.profile(profile))
+        };
+        let mut order = match self.replaces.clone() {
+            None => account.new_order(&new()).await?,
+            Some(replaced) => match account.new_order(&new().replaces(replaced)).await {
+                Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(ALREADY_REPLACED) => {
+                    account.new_order(&new()).await?
+                }
+                placed => placed?,
+            },
+        };
         self.validate(&mut order).await?;
         let key = KeyPair::generate().map_err(other)?;
         let mut params = CertificateParams::new(vec![self.domain.to_owned()]).map_err(other)?;

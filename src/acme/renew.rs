@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
+use rustls::pki_types::CertificateDer;
 use tokio::sync::watch::Receiver;
 use zeroize::Zeroizing;
 
@@ -10,11 +11,12 @@ use super::{
     plan::{Domain, Plan},
     schedule,
     state::{Retry, State},
+    suggest::Suggestions,
 };
 use crate::{
     clock::{Clock, Timestamp},
     identity::Validity,
-    load::{AcmeFile, acme_validity},
+    load::{AcmeFile, Issued, issued},
     observe::{FailedOrder, Reloads, Renewal},
     text,
     tls::Challenges,
@@ -64,12 +66,12 @@ async fn superseded(plans: &mut Plans, plan: &Plan, domain: &Domain) {
 
 /// Where the certificate of a domain stands.
 enum Standing {
-    /// It is not due before this time.
-    Fresh(Timestamp),
+    /// It is not due before this time, unless the CA suggests so.
+    Fresh(Timestamp, Issued),
     /// An order failed, and the next one follows at this time.
     Pausing,
-    /// It is to be ordered, after these failures.
-    Due(Option<Retry>),
+    /// Another is to be ordered in place of the present one, after these failures.
+    Due(Option<CertificateDer<'static>>, Option<Retry>),
 }
 
 impl Renewals {
@@ -114,11 +116,12 @@ impl Renewals {
     /// that plan, too.
     async fn renew_by(&self, plan: &Arc<Plan>, plans: &mut Plans) {
         let (state, mut looks) = (State::new(&plan.acme.state), Looks::default());
+        let mut suggestions = Suggestions::default();
         loop {
             for domain in &plan.domains {
                 if looks.are_due(&domain.name, self.clock.now()) {
                     tokio::select! {
-                        next = self.look(plan, domain, &state) => looks.0.insert(&domain.name, next),
+                        next = self.look(plan, domain, &state, &mut suggestions) => looks.0.insert(&domain.name, next),
                         () = superseded(plans, plan, domain) => return,
                     };
                 }
@@ -131,12 +134,21 @@ impl Renewals {
     }
 
     /// Orders the certificate of a domain if it is due. Returns when to look again.
-    async fn look(&self, plan: &Plan, domain: &Domain, state: &State) -> Timestamp {
+    async fn look<'p>(
+        &self,
+        plan: &'p Plan,
+        domain: &'p Domain,
+        state: &State,
+        suggestions: &mut Suggestions<'p>,
+    ) -> Timestamp {
         let soon = self.clock.now() + LOOK_SOON;
-        match self.standing(domain, state) {
-            Standing::Fresh(due) => return due.min(self.clock.now() + LOOK),
+        match self.standing(domain, state, suggestions) {
+            Standing::Fresh(due, present) => {
+                let has_asked = suggestions.ask(plan, state, &domain.name, &present, &self.clock).await;
+                return if has_asked { soon } else { due.min(self.clock.now() + LOOK) };
+            }
             Standing::Pausing => return soon,
-            Standing::Due(_) => {}
+            Standing::Due(..) => {}
         }
         let _lock = match state.lock() {
             Ok(Some(lock)) => lock,
@@ -144,7 +156,7 @@ impl Renewals {
             Err(error) => return self.cannot_write(plan, domain, &error),
         };
         // Another process may have ordered it until now.
-        let Standing::Due(retry) = self.standing(domain, state) else { return soon };
+        let Standing::Due(present, retry) = self.standing(domain, state, suggestions) else { return soon };
         // An order that is interrupted counts as a failure, so that an edge that ends again and again does not use up what the CA allows.
         let interrupted = self.failed(retry.as_ref(), "the order was interrupted", true, None);
         if let Err(error) = state.put_retry(&domain.name, &interrupted) {
@@ -152,14 +164,15 @@ impl Renewals {
         }
         state.clear_challenges();
         tracing::info!(domain = &*domain.name, directory = %plan.acme.directory.value, "ordering a certificate");
-        let ordering = Ordering { plan, domain: &domain.name, state };
-        let issued = match ordering.order().await {
+        let replaces = present.and_then(|present| suggestions.replaced(&domain.name, &present));
+        let ordering = Ordering { plan, domain: &domain.name, state, replaces };
+        let outcome = match ordering.order().await {
             Ok(pem) => {
                 self.install(domain, &pem).map_err(|why| Failed { why, is_placed: true, retry_after: None })
             }
             Err(failed) => Err(failed),
         };
-        match issued {
+        match outcome {
             Ok(renewal) => {
                 state.forget_retry(&domain.name);
                 self.reloads.orders.issued(&domain.name);
@@ -179,15 +192,16 @@ impl Renewals {
     }
 
     /// Reads how a domain's certificate stands, and shows it.
-    fn standing(&self, domain: &Domain, state: &State) -> Standing {
+    fn standing(&self, domain: &Domain, state: &State, suggestions: &Suggestions<'_>) -> Standing {
         let now = self.clock.now();
-        let renewal = match acme_validity(&domain.file, &domain.name, now) {
-            AcmeFile::Valid(validity) => {
-                let due = schedule::due(&domain.name, validity);
-                Some(Renewal { not_after: validity.not_after, due })
-            }
+        let present = match issued(&domain.file, &domain.name, now) {
+            AcmeFile::Valid(issued) => Some(issued),
             AcmeFile::Missing | AcmeFile::Invalid(_) => None,
         };
+        let renewal = present.as_ref().map(|present| Renewal {
+            not_after: present.validity.not_after,
+            due: suggestions.due(&domain.name, present),
+        });
         let retry = state.retry(&domain.name);
         let is_due = renewal.is_none_or(|renewal| renewal.due <= now);
         let failure = match &retry {
@@ -200,13 +214,13 @@ impl Renewals {
             }
         };
         self.reloads.orders.seen(&domain.name, renewal, failure);
-        match (renewal, retry) {
-            (Some(Renewal { due, .. }), _) if due > now => Standing::Fresh(due),
+        match (renewal.zip(present), retry) {
+            (Some((Renewal { due, .. }, present)), _) if due > now => Standing::Fresh(due, present),
             // A clock that was set back must not stop orders for long.
             (_, Some(retry)) if retry.next > now && retry.next.seconds_since(now) <= MAX_WAIT => {
                 Standing::Pausing
             }
-            (_, retry) => Standing::Due(retry),
+            (present, retry) => Standing::Due(present.map(|(_, present)| present.certificate), retry),
         }
     }
 
@@ -228,18 +242,18 @@ impl Renewals {
     /// Checks what was issued, and replaces the domain's file with it.
     fn install(&self, domain: &Domain, pem: &Zeroizing<String>) -> Result<Renewal, String> {
         let unwritable = |error: io::Error| format!("cannot write {}: {error}", domain.file.value.display());
-        let issued = State::put_issued(&domain.file.value, pem.as_bytes()).map_err(unwritable)?;
+        let file = State::put_issued(&domain.file.value, pem.as_bytes()).map_err(unwritable)?;
         let now = self.clock.now();
-        let validity = match acme_validity(&domain.file.clone().map(|_| issued.clone()), &domain.name, now) {
-            AcmeFile::Valid(validity) if validity.not_after >= now => validity,
-            AcmeFile::Valid(Validity { not_after, .. }) => {
+        let validity = match issued(&domain.file.clone().map(|_| file.clone()), &domain.name, now) {
+            AcmeFile::Valid(Issued { validity, .. }) if validity.not_after >= now => validity,
+            AcmeFile::Valid(Issued { validity: Validity { not_after, .. }, .. }) => {
                 return Err(format!("the issued certificate is rejected: it has expired (on {not_after})"));
             }
             AcmeFile::Missing => return Err("the issued certificate has disappeared".to_owned()),
             AcmeFile::Invalid(why) => return Err(format!("the issued certificate is rejected: {why}")),
         };
         let due = schedule::due(&domain.name, validity);
-        std::fs::rename(&issued, &domain.file.value).map_err(unwritable)?;
+        std::fs::rename(&file, &domain.file.value).map_err(unwritable)?;
         if due <= now {
             return Err(format!(
                 "the issued certificate is due for renewal already: it expires on {}",

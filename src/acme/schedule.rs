@@ -1,4 +1,4 @@
-//! When a certificate is ordered: at two thirds of its lifetime, and later and later after failures.
+//! When a certificate is ordered: at two thirds of its lifetime, or when the CA suggests; and later and later after failures.
 
 use std::time::Duration;
 
@@ -14,16 +14,37 @@ const PAUSES: [Duration; 4] =
 const LONGEST_UNPLACED: Duration = Duration::from_secs(300);
 /// Renewals of many certificates are spread over this part of their lifetime.
 const SPREAD: i64 = 50;
+/// How long after its begin a certificate is not renewed, whatever the CA suggests, in seconds.
+const UNTOUCHED: i64 = 86_400;
 
 /// When the certificate of a domain is renewed: two thirds of its lifetime after its begin, and up to a fiftieth earlier, always the same for the
 /// same certificate.
 pub(super) fn due(domain: &str, validity: Validity) -> Timestamp {
     let lifetime = validity.not_after.seconds_since(validity.not_before).max(0);
     let begin = validity.not_before.unix();
-    let hash = Sha256::digest(format!("{domain} {begin}"));
-    let part = i64::from(hash.first().copied().unwrap_or_default());
-    let earlier = lifetime / SPREAD * part / 256;
+    let earlier = lifetime / SPREAD * part(domain, validity) / 256;
     Timestamp::from_unix(begin.saturating_add(lifetime / 3 * 2).saturating_sub(earlier))
+}
+
+/// When the certificate of a domain is renewed if the CA suggests this window (RFC 9773 section 4.2): at a time within it, always the same for the
+/// same certificate and window. Not in the first [`UNTOUCHED`] or tenth of its lifetime, so that a CA that wants each certificate replaced at
+/// once causes no endless orders. None if the window does not end after its start.
+pub(super) fn suggested(
+    domain: &str,
+    validity: Validity,
+    (start, end): (Timestamp, Timestamp),
+) -> Option<Timestamp> {
+    let duration = Some(end.seconds_since(start)).filter(|seconds| *seconds > 0)?;
+    let within = start.unix().saturating_add(duration / 256 * part(domain, validity));
+    let tenth = validity.not_after.seconds_since(validity.not_before) / 10;
+    let earliest = validity.not_before.unix().saturating_add(tenth.clamp(0, UNTOUCHED));
+    Some(Timestamp::from_unix(within.max(earliest)))
+}
+
+/// A number from 0 to 255, always the same for the same certificate of a domain.
+fn part(domain: &str, validity: Validity) -> i64 {
+    let hash = Sha256::digest(format!("{domain} {}", validity.not_before.unix()));
+    i64::from(hash.first().copied().unwrap_or_default())
 }
 
 /// How long no certificate is ordered after so many failures in succession, the last of which may not have led to an order.
@@ -60,6 +81,23 @@ mod tests {
         times.sort_unstable();
         times.dedup();
         assert!(times.len() > 15, "{times:?}");
+    }
+
+    #[test]
+    fn a_suggested_window_is_followed_within_bounds() {
+        const DAY: i64 = 86_400;
+        let at = Timestamp::from_unix;
+        let renewed = |start, end, lifetime| {
+            let validity = Validity { not_before: at(0), not_after: at(lifetime) };
+            suggested("a.example", validity, (at(start), at(end))).map(Timestamp::unix)
+        };
+        let within = renewed(30 * DAY, 32 * DAY, 90 * DAY).unwrap();
+        assert!((30 * DAY..32 * DAY).contains(&within), "{within}");
+        assert_eq!(renewed(30 * DAY, 32 * DAY, 90 * DAY), Some(within));
+        assert_eq!(renewed(-DAY, -1, 90 * DAY), Some(DAY), "a past window");
+        assert_eq!(renewed(-DAY, -1, 5 * DAY), Some(DAY / 2), "of a short-lived certificate");
+        assert_eq!(renewed(DAY, DAY, 90 * DAY), None);
+        assert_eq!(renewed(i64::MIN, i64::MAX, i64::MAX), renewed(i64::MIN, i64::MAX, i64::MAX));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::{
@@ -88,14 +89,25 @@ pub(super) fn load_acme(
     }
 }
 
-/// The validity of the certificate in a file for this domain, which may have passed.
+/// A certificate that was ordered. Its validity may have passed.
+#[derive(Debug)]
+pub struct Issued {
+    /// Of the certificate, without its chain.
+    pub validity: Validity,
+    /// The certificate in DER.
+    pub certificate: CertificateDer<'static>,
+}
+
+/// The certificate in a file for this domain.
 #[must_use]
-pub fn acme_validity(file: &Spanned<PathBuf>, domain: &str, now: Timestamp) -> AcmeFile<Validity> {
+pub fn issued(file: &Spanned<PathBuf>, domain: &str, now: Timestamp) -> AcmeFile<Issued> {
     match load_acme(file, domain, InUse::AtStart, now, &mut Vec::new()) {
         AcmeFile::Valid((credential, _)) => {
-            let leaf = credential.cert.get(..1).unwrap_or_default();
-            match ClientCertificate::from_chain(leaf) {
-                Ok(certificate) => AcmeFile::Valid(certificate.validity()),
+            let Some(leaf) = credential.cert.first() else { return AcmeFile::Missing };
+            match ClientCertificate::from_chain(std::slice::from_ref(leaf)) {
+                Ok(certificate) => {
+                    AcmeFile::Valid(Issued { validity: certificate.validity(), certificate: leaf.clone() })
+                }
                 Err(error) => AcmeFile::Invalid(error.to_string()),
             }
         }

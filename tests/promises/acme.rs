@@ -2,6 +2,7 @@
 
 mod failures;
 mod pebble;
+mod renewal_info;
 mod stub;
 mod validation;
 

@@ -71,10 +71,12 @@ fn due(state: &TempDir) -> CertificateDer<'static> {
 }
 
 /// A certificate in the state that is valid between these times, in seconds from now.
-fn issued(state: &TempDir, begin: i64, end: i64) -> CertificateDer<'static> {
+pub(super) fn issued(state: &TempDir, begin: i64, end: i64) -> CertificateDer<'static> {
     let (ca, at) = (Ca::new("CA"), time_from_now);
     let issued = ca.server_with(&[DOMAIN], |params| {
         (params.not_before, params.not_after) = (at(begin), at(end));
+        // As those of public CAs: it is part of the certificate's name in ACME.
+        params.use_authority_key_identifier_extension = true;
     });
     let file = state.path().join(format!("{DOMAIN}.pem"));
     std::fs::write(&file, format!("{}\n{}", issued.chain_pem(), issued.key_pem())).unwrap();
@@ -216,7 +218,7 @@ async fn a_failed_validation_says_what_the_ca_saw() {
 }
 
 /// An order that has failed, and does not say why.
-fn invalid() -> Script {
+pub(super) fn invalid() -> Script {
     let status = json!({ "status": "invalid" });
     Script { order: status.clone(), challenge: status, ..Script::default() }
 }

@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 
-use crate::support::{DOMAIN, Seen, Upstream};
+use crate::support::{DOMAIN, Seen, Upstream, certificates::time_from_now};
 
 /// What the CA says once it is asked to validate.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,11 @@ pub struct Script {
     pub certificate: Option<String>,
     /// `Retry-After` of the order.
     pub retry_after: Option<&'static str>,
+    /// The start and end of the window in which the CA suggests to renew each certificate (RFC 9773), in seconds from now. Debian's Pebble
+    /// has no renewal information.
+    pub window: Option<(i64, i64)>,
+    /// Whether the CA says that the certificate that an order replaces was replaced already.
+    pub is_replaced: bool,
 }
 
 /// A problem document (RFC 8555 section 6.7).
@@ -62,13 +69,33 @@ impl StubCa {
         self.state.lock().unwrap().script = script;
     }
 
+    /// The certificates that the orders replace, by their names, each placed or rejected.
+    pub fn replaced(&self) -> Vec<Option<String>> {
+        self.server.seen().iter().filter(|seen| seen.uri.path() == "/new").map(replaced).collect()
+    }
+
+    /// The certificate that it was asked about last, by its name (RFC 9773 section 4.1).
+    pub fn asked_about(&self) -> Option<String> {
+        let asked = |seen: &Seen| seen.uri.path().strip_prefix("/renewal-info/").map(str::to_owned);
+        self.server.seen().iter().rev().find_map(asked)
+    }
+
     /// How often this path was requested.
     pub fn requests(&self, path: &str) -> usize {
         self.server.seen().iter().filter(|seen| seen.uri.path() == path).count()
     }
 }
 
+/// The member `replaces` of an order (RFC 9773 section 5).
+fn replaced(seen: &Seen) -> Option<String> {
+    let signed: Value = serde_json::from_slice(&seen.body).unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(signed["payload"].as_str().unwrap()).unwrap();
+    let order: Value = serde_json::from_slice(&payload).unwrap();
+    order["replaces"].as_str().map(str::to_owned)
+}
+
 fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
+    let (window, is_replaced) = (state.script.window, state.script.is_replaced);
     let url = |path: &str| format!("http://{}{path}", seen.header("host"));
     let path = seen.uri.path();
     let is_asked = state.is_asked || (path == "/challenge" && state.script.is_immediate);
@@ -97,12 +124,35 @@ fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
         with(&script.challenge, json!({ "type": "tls-alpn-01", "url": url("/challenge"), "token": "t" }));
     let (status, location, body) = match path {
         "/dir" => {
-            let urls =
+            let mut urls =
                 json!({ "newNonce": url("/nonce"), "newAccount": url("/account"), "newOrder": url("/new") });
+            if window.is_some() {
+                urls["renewalInfo"] = url("/renewal-info").into();
+            }
             (200, None, urls)
         }
+        _ if path.starts_with("/renewal-info/") => {
+            let [start, end] = window
+                .map_or([0; 2], |(start, end)| [start, end])
+                .map(|seconds| time_from_now(seconds).format(&Rfc3339).unwrap());
+            let explained = "https://ca.example/why";
+            (
+                200,
+                None,
+                json!({ "suggestedWindow": { "start": start, "end": end }, "explanationURL": explained }),
+            )
+        }
+        "/new" if is_replaced && replaced(seen).is_some() => {
+            let kind = "urn:ietf:params:acme:error:alreadyReplaced";
+            (409, None, json!({ "type": kind, "detail": "replaced", "status": 409 }))
+        }
         "/account" => (201, Some("/account/1"), json!({ "status": "valid" })),
-        "/new" => (201, Some("/order"), order),
+        "/new" => {
+            if let Some(replaced) = replaced(seen) {
+                order["replaces"] = replaced.into();
+            }
+            (201, Some("/order"), order)
+        }
         "/order" | "/finalize" => (200, None, order),
         "/authorization" => {
             let identifier = json!({ "type": "dns", "value": DOMAIN });
@@ -118,6 +168,9 @@ fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
     }
     if let Some(after) = script.retry_after.filter(|_| path == "/order") {
         response = response.header("retry-after", after);
+    }
+    if path.starts_with("/renewal-info/") {
+        response = response.header("retry-after", "21600");
     }
     let issued = script.certificate.filter(|_| path == "/certificate");
     response.body(Full::from(issued.unwrap_or_else(|| body.to_string()))).unwrap()

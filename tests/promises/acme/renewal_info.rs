@@ -1,0 +1,98 @@
+//! The CA says when a certificate is to be renewed (RFC 9773). Debian's Pebble does not; the CA of these tests issues nothing.
+
+use tempfile::TempDir;
+
+use super::{
+    StubCa,
+    failures::{invalid, issued},
+    ordered, settings,
+    stub::Script,
+};
+use crate::support::{DOMAIN, Edge, Upstream, admin};
+
+const DAY: i64 = 86_400;
+
+/// A CA at which the edge has an account, and the state with it and a certificate of 90 days, two days old.
+async fn registered(upstream: &Upstream, script: Script) -> (StubCa, TempDir) {
+    let (ca, state) = (StubCa::start(invalid()).await, TempDir::new().unwrap());
+    let (edge, _) = ordered(upstream, &settings(&ca.directory(), &state));
+    let edge = edge.start();
+    edge.wait_for_log("\"certificate not issued\"");
+    edge.stop();
+    std::fs::remove_file(state.path().join(format!("{DOMAIN}.retry"))).unwrap();
+    issued(&state, -2 * DAY, 88 * DAY);
+    ca.follow(script);
+    (ca, state)
+}
+
+fn started(upstream: &Upstream, ca: &StubCa, state: &TempDir) -> Edge {
+    ordered(upstream, &settings(&ca.directory(), state)).0.start()
+}
+
+/// Seconds until the certificate is renewed.
+async fn left(edge: &Edge) -> i64 {
+    admin::metric(edge, &format!("mtls_edge_acme_renewal_seconds{{domain=\"{DOMAIN}\"}}")).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ca_that_wants_a_certificate_replaced_gets_an_order() {
+    let upstream = Upstream::start().await;
+    for is_replaced in [false, true] {
+        let script = Script { window: Some((-DAY, -1)), is_replaced, ..invalid() };
+        let (ca, state) = registered(&upstream, script).await;
+        let edge = started(&upstream, &ca, &state);
+        let line = edge.wait_for_log("\"the CA suggests an early renewal\"");
+        assert!(line.contains("\"explanation\":\"https://ca.example/why\""), "{line}");
+        let line = edge.wait_for_log("\"certificate not issued\"");
+        assert!(line.contains("could not validate") && line.contains("keeping the active one"), "{line}");
+        let about = ca.asked_about();
+        assert!(about.as_ref().is_some_and(|name| name.split('.').count() == 2), "{about:?}");
+        // The first order was that of the account.
+        let mut orders = vec![None, about];
+        if is_replaced {
+            orders.push(None);
+        }
+        assert_eq!(ca.replaced(), orders);
+        edge.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_window_moves_the_renewal_no_further_than_two_thirds() {
+    let upstream = Upstream::start().await;
+    let (ca, state) = registered(&upstream, Script { window: Some((10 * DAY, 12 * DAY)), ..invalid() }).await;
+    let edge = started(&upstream, &ca, &state);
+    admin::happens(async || left(&edge).await <= 12 * DAY).await;
+    assert!(left(&edge).await > 9 * DAY);
+    edge.stop();
+    let later = Script { window: Some((70 * DAY, 80 * DAY)), ..invalid() };
+    for script in [later, Script { window: Some((DAY, DAY)), ..invalid() }, invalid()] {
+        let asks = script.window.is_some();
+        let asked = ca.requests("/dir");
+        ca.follow(script);
+        let edge = started(&upstream, &ca, &state);
+        admin::happens(async || ca.requests("/dir") > asked).await;
+        assert!((50 * DAY..=58 * DAY).contains(&left(&edge).await), "{asks}");
+        assert!(!edge.stop().contains("ordering a certificate"), "{asks}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ca_that_cannot_be_asked_changes_nothing() {
+    let upstream = Upstream::start().await;
+    let (ca, state) = registered(&upstream, invalid()).await;
+    drop(ca);
+    let (edge, _) = ordered(&upstream, &settings("http://127.0.0.1:1/dir", &state));
+    // Without an account at this CA, it is not asked.
+    let account = std::fs::read_to_string(state.path().join("account.json")).unwrap();
+    let account: serde_json::Value = serde_json::from_str(&account).unwrap();
+    let known = account["directory"].as_str().unwrap().to_owned();
+    let away = account.to_string().replace(&known, "http://127.0.0.1:1/dir");
+    std::fs::write(state.path().join("account.json"), away).unwrap();
+    let edge = edge.start();
+    let line = edge.wait_for_log("\"the CA does not say when to renew\"");
+    assert!(line.contains("cannot connect"), "{line}");
+    assert!((50 * DAY..=58 * DAY).contains(&left(&edge).await));
+    assert_eq!(admin::status(&edge, "").await["health"]["state"], "healthy");
+    edge.stop();
+}
