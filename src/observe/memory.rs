@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use self::cgroup::Cgroup;
-use super::metrics::{Collector, Descriptor, Families, resident};
+use super::metrics::{Collector, Descriptor, Families, KeptFile, resident, status};
 
 static USED: Descriptor<0> =
     Descriptor::gauge("mtls_edge_memory_bytes", [], "Memory in use, as it is compared with its limit.");
@@ -27,6 +27,7 @@ static SHORT: Descriptor<0> = Descriptor::gauge(
 #[derive(Debug)]
 pub struct MemoryWatch {
     cgroup: Option<Cgroup>,
+    status: KeptFile,
     used: AtomicU64,
     /// Zero without a limit.
     limit: AtomicU64,
@@ -39,6 +40,7 @@ impl MemoryWatch {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             cgroup: Cgroup::own(),
+            status: status(),
             used: AtomicU64::default(),
             limit: AtomicU64::default(),
             is_short: AtomicBool::default(),
@@ -47,14 +49,15 @@ impl MemoryWatch {
 
     /// Reads the use. `configured` bounds the memory of the process; without it, the bound is nine tenths of that of the control group.
     pub fn observe(&self, configured: Option<u64>) {
-        let read = match configured {
-            Some(limit) => resident().map(|used| (used, limit)),
-            None => self.cgroup.as_ref().and_then(|group| {
-                let bound = group.bound()?;
-                Some((group.used()?, bound - bound / 10))
-            }),
+        let read = match (configured, &self.cgroup) {
+            (Some(limit), _) => resident(&self.status).map(|used| (used, limit)),
+            (None, Some(group)) => group.read().map(|(used, bound)| (used, bound - bound / 10)),
+            (None, None) => Some((0, 0)),
         };
-        self.note(read.unwrap_or_default());
+        // What cannot be read is assumed to be as before: memory has its limit.
+        if let Some(read) = read {
+            self.note(read);
+        }
     }
 
     /// Memory is short from the limit on, until a twentieth of it is free again.
@@ -100,7 +103,7 @@ impl Collector for Arc<MemoryWatch> {
 /// The bytes that the process's control group may use, if they are bounded.
 #[must_use]
 pub fn bound_of_group() -> Option<u64> {
-    Cgroup::own()?.bound()
+    Some(Cgroup::own()?.read()?.1)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod cells;
 mod expiries;
 mod family;
 mod handshakes;
+mod kept;
 mod process;
 mod recorder;
 mod refusals;
@@ -28,8 +29,9 @@ pub(crate) use expiries::{
 };
 pub use family::{Descriptor, Distribution, Families, Family, Kind, Value};
 pub use handshakes::{HandshakeFailure, KeyExchange, TlsSession};
+pub(in crate::observe) use kept::KeptFile;
 pub use process::Process;
-pub(in crate::observe) use process::resident;
+pub(in crate::observe) use process::{resident, status};
 pub use recorder::Recorder;
 pub use refusals::RefusalCode;
 pub use registry::{Collector, Registry};

@@ -1,12 +1,18 @@
 //! What the metrics count: their values after known requests, beside what is configured.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
 
 use crate::support::{
     Answer, Client, DOMAIN, Edge, EdgeBuilder, Upstream,
@@ -216,6 +222,42 @@ async fn the_process_is_measured() {
         (0.01..60.0).contains(&seconds.parse::<f64>().unwrap())
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_process_is_measured_without_a_free_descriptor() {
+    let upstream = Upstream::start().await;
+    let (edge, _) = with_client(EdgeBuilder::new(upstream.url()).limits("memory_bytes = 2_000_000_000"));
+    let mut admin = BufReader::new(TcpStream::connect(edge.admin).await.unwrap());
+    let mut scrape = async || {
+        admin.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let start = head.len();
+            assert_ne!(admin.read_line(&mut head).await.unwrap(), 0, "{head}");
+            if let Some(value) = head[start..].to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        admin.read_exact(&mut body).await.unwrap();
+        let text = String::from_utf8(body).unwrap();
+        let of_process = |line: &&str| line.starts_with("process_") || line.starts_with("mtls_edge_memory_");
+        let series = text.lines().filter(of_process).map(|line| line.split_once(' ').unwrap());
+        series.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>()
+    };
+    let before = scrape().await;
+    // From now on the edge cannot open anything.
+    let (id, none) = (rustix::process::Pid::from_raw(edge.id().try_into().unwrap()), Some(3));
+    let limit = rustix::process::Rlimit { current: none, maximum: none };
+    rustix::process::prlimit(id, rustix::process::Resource::Nofile, limit).unwrap();
+    let without = scrape().await;
+    assert!(before.keys().eq(without.keys()), "{before:#?} {without:#?}");
+    assert!(without["process_open_fds"].parse::<usize>().unwrap() > 10, "{without:#?}");
+    assert_eq!(without["process_max_fds"], "3");
+    // Memory is still compared with its limit.
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    assert!(scrape().await["mtls_edge_memory_bytes"].parse::<u64>().unwrap() > 1_000_000);
 }
 
 #[tokio::test]

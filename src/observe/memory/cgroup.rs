@@ -5,13 +5,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::KeptFile;
+
 /// A bound above this is none: version 1 has a huge number for it.
 const NONE: u64 = 1 << 60;
 
 /// A control group with a bound on memory.
 #[derive(Debug)]
 pub(super) struct Cgroup {
-    folder: PathBuf,
+    bound: KeptFile,
+    used: KeptFile,
+    statistics: KeptFile,
     is_v2: bool,
 }
 
@@ -25,33 +29,47 @@ impl Cgroup {
     fn find(groups: &str, mounts: &str) -> Option<Self> {
         let found = folders(groups, mounts).into_iter().flat_map(|(mount, folder, is_v2)| {
             let within = folder.ancestors().take_while(|folder| folder.starts_with(&mount));
-            within.map(|folder| Self { folder: folder.to_owned(), is_v2 }).collect::<Vec<_>>()
+            within.map(|folder| Self::open(folder, is_v2)).collect::<Vec<_>>()
         });
         let bounded = found.filter_map(|group| Some((group.bound()?, group)));
-        bounded.min_by_key(|(bound, _)| *bound).map(|(_, group)| group)
+        let (_, lowest) = bounded.filter(|(bound, _)| *bound < NONE).min_by_key(|(bound, _)| *bound)?;
+        Some(lowest)
     }
 
-    /// Its bound now, in bytes.
-    pub(super) fn bound(&self) -> Option<u64> {
-        let file = if self.is_v2 { "memory.max" } else { "memory.limit_in_bytes" };
-        self.number(file).filter(|bound| *bound < NONE)
+    fn open(folder: &Path, is_v2: bool) -> Self {
+        let (bound, used) = if is_v2 {
+            ("memory.max", "memory.current")
+        } else {
+            ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        };
+        let [bound, used, statistics] =
+            [bound, used, "memory.stat"].map(|file| KeptFile::open(folder.join(file)));
+        Self { bound, used, statistics, is_v2 }
     }
 
-    /// What it uses now, in bytes, without the page cache, which the kernel frees first.
-    pub(super) fn used(&self) -> Option<u64> {
-        let (file, prefix) =
-            if self.is_v2 { ("memory.current", "") } else { ("memory.usage_in_bytes", "total_") };
-        let statistics = fs::read_to_string(self.folder.join("memory.stat")).ok()?;
+    /// What it uses now, in bytes, without the page cache, which the kernel frees first; and its bound now. Both are 0 if it is not bounded any
+    /// more.
+    pub(super) fn read(&self) -> Option<(u64, u64)> {
+        let bound = self.bound()?;
+        if bound >= NONE {
+            return Some((0, 0));
+        }
+        let (statistics, prefix) = (self.statistics.read()?, if self.is_v2 { "" } else { "total_" });
         let cached = |kind: &str| {
             let value =
                 |line: &str| line.strip_prefix(prefix)?.strip_prefix(kind)?.strip_prefix(' ')?.parse().ok();
             statistics.lines().find_map(value).unwrap_or(0_u64)
         };
-        Some(self.number(file)?.saturating_sub(cached("active_file")).saturating_sub(cached("inactive_file")))
+        let used = self.used.read()?.trim().parse::<u64>().ok()?;
+        Some((used.saturating_sub(cached("active_file")).saturating_sub(cached("inactive_file")), bound))
     }
 
-    fn number(&self, file: &str) -> Option<u64> {
-        fs::read_to_string(self.folder.join(file)).ok()?.trim().parse().ok()
+    /// At least [`NONE`] if it is not bounded.
+    fn bound(&self) -> Option<u64> {
+        match self.bound.read()?.trim() {
+            "max" => Some(u64::MAX),
+            bound => bound.parse().ok(),
+        }
     }
 }
 
@@ -117,9 +135,9 @@ mod tests {
         }
         let mount = MOUNT_V2.replace("/sys/fs/cgroup", folder.path().to_str().unwrap());
         let group = Cgroup::find("0::/a/b\n", &mount).unwrap();
-        assert_eq!(
-            (group.folder.as_path(), group.bound(), group.used()),
-            (outer.as_path(), Some(1000), Some(770))
-        );
+        assert_eq!(group.read(), Some((770, 1000)));
+        // The files are read again, and a bound may be removed.
+        fs::write(outer.join("memory.max"), "max\n").unwrap();
+        assert_eq!(group.read(), Some((0, 0)));
     }
 }

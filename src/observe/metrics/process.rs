@@ -1,11 +1,18 @@
 //! The facts about the process that Prometheus' client libraries report, and about the build.
 
 use std::{
-    fs,
+    fs::File,
+    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use super::{Collector, Descriptor, Families};
+use rustix::{
+    fs::Dir,
+    process::{Resource, getrlimit},
+    time::{ClockId, clock_gettime},
+};
+
+use super::{Collector, Descriptor, Families, kept::KeptFile};
 use crate::build_facts::{COMMIT, RUSTC};
 
 static BUILD_INFO: Descriptor<5> = Descriptor::gauge(
@@ -33,17 +40,33 @@ static MAX_FDS: Descriptor<0> =
     Descriptor::gauge("process_max_fds", [], "File descriptors that the process may open.");
 static THREADS: Descriptor<0> = Descriptor::gauge("process_threads", [], "Threads of the process.");
 
-/// Reads `/proc/self` at each scrape. What cannot be read is left out.
+/// Reads `/proc/self` at each scrape. What cannot be read is left out; what can be read can also be without a further descriptor.
 #[derive(Debug)]
 pub struct Process {
     started: SystemTime,
+    status: KeptFile,
+    /// The folder of descriptors; none if there is no `/proc`.
+    descriptors: Option<Mutex<Dir>>,
 }
 
 impl Process {
     /// Of a process that has just started.
     #[must_use]
     pub fn started_now() -> Self {
-        Self { started: SystemTime::now() }
+        let folder = File::open("/proc/self/fd").ok();
+        Self {
+            started: SystemTime::now(),
+            status: status(),
+            descriptors: folder.and_then(|folder| Dir::new(folder).ok()).map(Mutex::new),
+        }
+    }
+
+    /// How many descriptors are open.
+    fn open_descriptors(&self) -> Option<usize> {
+        let mut folder = self.descriptors.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        folder.rewind();
+        let entries = folder.by_ref().map_while(Result::ok);
+        Some(entries.filter(|entry| !entry.file_name().to_bytes().starts_with(b".")).count())
     }
 }
 
@@ -54,7 +77,7 @@ impl Collector for Process {
         if let Ok(since) = self.started.duration_since(SystemTime::UNIX_EPOCH) {
             families.set(&START_TIME, [], since.as_secs());
         }
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let status = self.status.read().unwrap_or_default();
         for (metric, name, unit) in
             [(&RESIDENT, "VmRSS:", 1024), (&VIRTUAL, "VmSize:", 1024), (&THREADS, "Threads:", 1)]
         {
@@ -62,51 +85,30 @@ impl Collector for Process {
                 families.set(metric, [], value.saturating_mul(unit));
             }
         }
-        if let Some(ticks) = fs::read_to_string("/proc/self/stat").ok().and_then(|stat| cpu_ticks(&stat)) {
-            families.set_seconds(&CPU, Duration::from_millis(ticks.saturating_mul(MILLISECONDS_PER_TICK)));
+        if let Ok(used) = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)) {
+            families.set_seconds(&CPU, used);
         }
-        if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            // One is that of the directory itself.
-            families.set(&OPEN_FDS, [], open.count().saturating_sub(1));
+        if let Some(open) = self.open_descriptors() {
+            families.set(&OPEN_FDS, [], open);
         }
-        let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-        if let Some(limit) = number_after(&limits, "Max open files") {
+        if let Some(limit) = getrlimit(Resource::Nofile).current {
             families.set(&MAX_FDS, [], limit);
         }
     }
 }
 
-/// The resident memory of the process, in bytes.
-pub(in crate::observe) fn resident() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    number_after(&status, "VmRSS:").map(|kilobytes| kilobytes.saturating_mul(1024))
+/// The file with the resident memory of the process.
+pub(in crate::observe) fn status() -> KeptFile {
+    KeptFile::open("/proc/self/status")
 }
 
-/// `USER_HZ` is 100 on all architectures that the edge is built for.
-const MILLISECONDS_PER_TICK: u64 = 10;
+/// The resident memory of the process in this file, in bytes.
+pub(in crate::observe) fn resident(status: &KeptFile) -> Option<u64> {
+    number_after(&status.read()?, "VmRSS:").map(|kilobytes| kilobytes.saturating_mul(1024))
+}
 
 /// The first number after the name that begins a line.
 fn number_after(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
-}
-
-/// `utime` and `stime` of proc(5), the fields 14 and 15. The second field may contain spaces and parentheses.
-fn cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace().skip(11);
-    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some(user.saturating_add(system))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cpu_time_is_read_after_any_name() {
-        let stat = "7 (a) b) R 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 1 0 5 1 2";
-        assert_eq!(cpu_ticks(stat), Some(300));
-        assert_eq!(cpu_ticks("7 (a"), None);
-    }
 }
