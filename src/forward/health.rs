@@ -114,6 +114,8 @@ struct Episode {
     last: Option<Failure>,
     /// When a response failed last.
     last_response: Option<Instant>,
+    /// Whether it accepts connections, and has not responded to a request since responses failed.
+    is_unproven: bool,
 }
 
 impl OriginHealth {
@@ -138,6 +140,7 @@ impl OriginHealth {
                 since: None,
                 last: None,
                 last_response: None,
+                is_unproven: false,
             }),
             avoidance: Notify::new(),
         }
@@ -170,6 +173,11 @@ impl OriginHealth {
     pub(super) fn failures(&self) -> (Option<Timestamp>, Option<Failure>) {
         let episode = self.episode();
         (episode.since, episode.last.clone())
+    }
+
+    /// Whether its responses failed, and only a connection has ended that: it may fail the next request.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.episode().is_unproven
     }
 
     /// Waits until requests begin to avoid it. It may work again by then.
@@ -207,20 +215,32 @@ impl OriginHealth {
         }
     }
 
+    /// Records that the edge itself has opened a connection to it. That proves nothing about responses: if these failed, it is unproven from
+    /// then on.
+    pub(super) fn record_accepts(&self, now: Instant) {
+        if self.record_works(now) {
+            // A request that succeeds meanwhile resets the failures first.
+            let mut episode = self.episode();
+            episode.is_unproven = self.failures.load(Relaxed) != 0;
+        }
+    }
+
     /// Records that the edge itself has opened a connection to it, or found it healthy. That proves little about the responses to requests:
-    /// if these failed, it ends the avoidance only if none has failed for long, and one more failure begins it again.
-    pub(super) fn record_works(&self, now: Instant) {
+    /// if these failed, it ends the avoidance only if none has failed for long, and one more failure begins it again. Returns whether it ended
+    /// such an avoidance.
+    fn record_works(&self, now: Instant) -> bool {
         self.record_connected();
         let is_quiet = |at| now.saturating_duration_since(at) >= QUIET;
-        if self.avoided_until.load(Relaxed) != 0 && self.episode().last_response.is_none_or(is_quiet) {
-            self.end_avoidance(false);
-        }
+        self.avoided_until.load(Relaxed) != 0
+            && self.episode().last_response.is_none_or(is_quiet)
+            && self.end_avoidance(false)
     }
 
     /// Records a response that an authorization server has made.
     pub(super) fn record_response(&self) {
         if self.failures.load(Relaxed) != 0 {
             self.failures.store(0, Relaxed);
+            self.episode().is_unproven = false;
         }
         if self.avoided_until.load(Relaxed) != 0 {
             self.readmit(false);
@@ -249,6 +269,7 @@ impl OriginHealth {
         let mut episode = self.episode();
         let Err(error) = outcome else {
             episode.failed_checks = 0;
+            episode.is_unproven = false;
             drop(episode);
             if self.is_check_failing.swap(false, Relaxed) {
                 self.readmit(true);

@@ -21,7 +21,7 @@ pub(super) async fn recheck_origin(pools: Rc<Pools>, target: Arc<Target>, index:
             sleep(jittered(pause)).await;
             pause = MOST.min(pause * 2);
             match try_to_connect(&pools, &target, index).await {
-                Some(Ok(())) => health.record_works(Instant::now()),
+                Some(Ok(())) => health.record_accepts(Instant::now()),
                 Some(Err(why)) => health.record_unreachable(&why),
                 None => {}
             }

@@ -44,6 +44,8 @@ pub struct OriginState {
     pub lookup_failure: Option<Failure>,
     /// Whether it has ever accepted a connection or passed a health check. If not, and requests do not avoid it, nothing is known of it.
     pub has_worked: bool,
+    /// Whether its responses failed, and it has accepted a connection since, but no request has tried it.
+    pub is_unproven: bool,
     /// Its requests in flight; 0 if the upstream has no other origin.
     pub in_flight: usize,
     /// How often requests began to avoid it.
@@ -56,7 +58,7 @@ impl OriginState {
     pub const fn name(&self) -> &'static str {
         match self {
             Self { avoided: Some(_), .. } => "failing",
-            Self { has_worked: true, .. } => "ok",
+            Self { has_worked: true, is_unproven: false, .. } => "ok",
             Self { .. } => "untried",
         }
     }
@@ -201,6 +203,7 @@ impl Target {
                 last_failure,
                 lookup_failure: health.addresses.failure(),
                 has_worked: health.has_worked(),
+                is_unproven: health.is_unproven(),
                 in_flight: health.in_flight.load(Relaxed),
                 ejections: health.ejections(),
             }

@@ -31,6 +31,13 @@ impl Found {
                     );
                     self.report(Kind::UpstreamUnresolved, what, Some(lookup.at));
                 }
+                if let (None, true, Some(last)) = (origin.avoided, origin.is_unproven, &origin.last_failure) {
+                    let what = format!(
+                        "{} of the upstream {name:?} accepts connections, but no request has tried it since it failed: {}",
+                        origin.url, last.why
+                    );
+                    self.report(Kind::OriginFailing, what, Some(last.at));
+                }
             }
             if failing.is_empty() {
                 continue;

@@ -120,18 +120,20 @@ fn a_connection_ends_failed_responses_that_are_long_past() {
     assert_eq!(origin.avoided(), Some(Avoided::Failing));
     let (since, last) = origin.failures();
     assert!(since.is_some() && last.is_some_and(|last| last.why == "status 503"));
-    origin.record_works(later(299));
+    origin.record_accepts(later(299));
     assert_eq!(origin.avoided(), Some(Avoided::Failing));
-    origin.record_works(later(301));
+    origin.record_accepts(later(301));
     assert_eq!((origin.avoided(), origin.failures().0), (None, None));
+    assert!(origin.is_unproven(), "nothing has answered yet");
     // One more is enough to report it again.
     fail();
     assert_eq!(origin.avoided(), Some(Avoided::Failing));
     origin.record_response();
+    assert!(!origin.is_unproven());
     (0..4).for_each(|_| fail());
     assert_eq!(origin.avoided(), None);
     // A failed connection says nothing about responses.
     origin.record_unreachable("refused");
-    origin.record_works(later(0));
+    origin.record_accepts(later(0));
     assert_eq!(origin.avoided(), None);
 }
