@@ -17,6 +17,7 @@ mod http2;
 mod idle;
 mod in_flight;
 mod incoming;
+mod lane;
 mod lease;
 mod lookup;
 mod origin;
@@ -48,7 +49,7 @@ pub use response::ResponseBody;
 pub use spec::{Address, Balance, ForwardedFor, HealthCheck, Origin, OriginPolicy, UpstreamLimits};
 pub use target::{ClientIdentity, ClientTls, OriginState, Target, TargetSpec};
 pub use tried::Tried;
-pub use upkeep::Upkeep;
+pub use upkeep::{Upkeep, UpkeepLimits};
 
 /// Why the upstream gave no response.
 #[derive(Debug, thiserror::Error)]

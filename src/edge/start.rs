@@ -112,7 +112,8 @@ impl Prepared {
         metrics.add(Arc::clone(&counts));
         let reloader = Reloader::start(initial, reloads, sources).map_err(EdgeError::Sources)?;
         let upstreams = Arc::clone(&state.site);
-        let upkeep = Upkeep::start(move || upstreams.load().pooled_targets().map(Arc::clone).collect());
+        let upkeep =
+            Upkeep::start(shares.upkeep, move || upstreams.load().pooled_targets().map(Arc::clone).collect());
         let upkeep = upkeep.map_err(EdgeError::Upkeep)?;
         let exporter =
             otlp::Exporter::start(Arc::clone(&state.site), spans, counts).map_err(EdgeError::Traces)?;

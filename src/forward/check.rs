@@ -6,31 +6,40 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header, uri::PathAndQuery};
 use tokio::time::{sleep, timeout};
 
-use super::{Pools, RequestBody, Target, origin::NotConnected};
+use super::{RequestBody, Target, lane::Lane, lookup::is_unresolved, origin::NotConnected};
+
+/// The time between two looks whether a check is possible: whether its origin has an address, or a descriptor is left.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Checks one origin of a target until the future is dropped. Does nothing without a health check.
-pub(super) async fn check_origin(pools: Rc<Pools>, target: Arc<Target>, index: usize) {
+pub(super) async fn check_origin(lane: Rc<Lane>, target: Arc<Target>, index: usize) {
     let (Some(check), Some(health)) =
         (target.spec.policy.health_check.clone(), target.health.0.get(index).cloned())
     else {
         return;
     };
     loop {
-        let response =
-            timeout(check.timeout, pools.send_to(&target, index, request(&target, check.path.clone())));
-        let outcome = match response.await {
-            Ok(Ok(response)) if response.status() == check.expect => Some(Ok(())),
-            Ok(Ok(response)) => {
-                Some(Err(format!("the response has status {}, expected {}", response.status(), check.expect)))
-            }
-            // That is about this process, and says nothing about the origin.
-            Ok(Err(NotConnected::NoDescriptor)) => None,
-            Ok(Err(NotConnected::Failed(error))) => Some(Err(error)),
-            Err(_) => Some(Err(format!("no response within {:?}", check.timeout))),
-        };
-        if let Some(outcome) = outcome {
-            health.record_check(outcome);
+        // Without an address the origin is unreachable: what looks it up reports that.
+        while is_unresolved(&target, index) {
+            sleep(LOOK).await;
         }
+        let turn = lane.turn().await;
+        let outcome = loop {
+            let request = request(&target, check.path.clone());
+            match timeout(check.timeout, lane.pools.send_to(&target, index, request)).await {
+                Ok(Ok(response)) if response.status() == check.expect => break Ok(()),
+                Ok(Ok(response)) => {
+                    let status = response.status();
+                    break Err(format!("the response has status {status}, expected {}", check.expect));
+                }
+                // That is about this process, and says nothing about the origin.
+                Ok(Err(NotConnected::NoDescriptor)) => sleep(LOOK).await,
+                Ok(Err(NotConnected::Failed(error))) => break Err(error),
+                Err(_) => break Err(format!("no response within {:?}", check.timeout)),
+            }
+        };
+        drop(turn);
+        health.record_check(outcome);
         sleep(jittered(check.interval)).await;
     }
 }

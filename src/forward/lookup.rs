@@ -6,19 +6,44 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::lookup_host, time::sleep};
+use tokio::{
+    net::lookup_host,
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
 
-use super::{Origin, health::OriginHealth, resolved::NO_ADDRESS};
+use super::{Origin, Target, health::OriginHealth, resolved::NO_ADDRESS};
+
+/// A lookup that takes longer is slow: its resolver may be silent, and a lookup takes a thread until that is given up.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// Whether the origin has a host name of which no address is known yet.
+pub(super) fn is_unresolved(target: &Target, index: usize) -> bool {
+    let origin = target.spec.origins.get(index).and_then(|address| address.network());
+    origin.is_some_and(|origin| origin.host.parse::<IpAddr>().is_err())
+        && target.health.0.get(index).is_some_and(|health| health.addresses.current().is_none())
+}
 
 /// Looks up the host name of an origin until the future is dropped. Does nothing if the host is an address. If a lookup fails, the addresses
-/// that were found before stay; without any, the origin is unreachable.
-pub(super) async fn keep_resolved(health: &OriginHealth, origin: &Origin, upstream: &str, refresh: Duration) {
+/// that were found before stay; without any, the origin is unreachable. After a slow lookup, the next one waits for one of the `slow` turns, so
+/// that other names have threads.
+pub(super) async fn keep_resolved(
+    health: &OriginHealth,
+    origin: &Origin,
+    upstream: &str,
+    refresh: Duration,
+    slow: &Semaphore,
+) {
     if origin.host.parse::<IpAddr>().is_ok() {
         return;
     }
-    let resolved = &health.addresses;
+    let (resolved, mut is_slow) = (&health.addresses, false);
     loop {
+        let turn = if is_slow { slow.acquire().await.ok() } else { None };
+        let begin = Instant::now();
         let found = lookup_host((origin.host.as_str(), origin.port)).await.map(Vec::from_iter);
+        is_slow = begin.elapsed() > SLOW;
+        drop(turn);
         let found = found.map_err(|error| error.to_string());
         match found.and_then(|found| if found.is_empty() { Err(NO_ADDRESS.to_owned()) } else { Ok(found) }) {
             Ok(found) => {

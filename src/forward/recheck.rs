@@ -1,10 +1,12 @@
 //! Connects to an origin that requests avoid, so that its state recovers without a request.
 
-use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{Pools, Target, check::jittered, connect::connect, origin::WorkerResources};
+use super::{
+    Target, check::jittered, connect::connect, lane::Lane, lookup::is_unresolved, origin::WorkerResources,
+};
 
 /// The time before the first connection to an origin that fails. It doubles after each.
 const FIRST: Duration = Duration::from_secs(1);
@@ -12,7 +14,7 @@ const FIRST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(15);
 
 /// Connects to one origin of a target while requests avoid it, until the future is dropped.
-pub(super) async fn recheck_origin(pools: Rc<Pools>, target: Arc<Target>, index: usize) {
+pub(super) async fn recheck_origin(lane: Rc<Lane>, target: Arc<Target>, index: usize) {
     let Some(health) = target.health.0.get(index) else { return };
     loop {
         health.begins_to_fail().await;
@@ -20,7 +22,7 @@ pub(super) async fn recheck_origin(pools: Rc<Pools>, target: Arc<Target>, index:
         while health.is_avoided() {
             sleep(jittered(pause)).await;
             pause = MOST.min(pause * 2);
-            match try_to_connect(&pools, &target, index).await {
+            match try_to_connect(&lane, &target, index).await {
                 Some(Ok(())) => health.record_accepts(Instant::now()),
                 Some(Err(why)) => health.record_unreachable(&why),
                 None => {}
@@ -30,17 +32,16 @@ pub(super) async fn recheck_origin(pools: Rc<Pools>, target: Arc<Target>, index:
 }
 
 /// Opens a connection as requests do, and closes it. None if no descriptor is left for it.
-async fn try_to_connect(pools: &Pools, target: &Target, index: usize) -> Option<Result<(), String>> {
+async fn try_to_connect(lane: &Lane, target: &Target, index: usize) -> Option<Result<(), String>> {
     let (address, health) = (target.spec.origins.get(index)?, target.health.0.get(index)?);
     // Its name is looked up all the time, which reports a failure: another lookup would only take a thread.
-    if address.network().is_some_and(|origin| origin.host.parse::<IpAddr>().is_err())
-        && health.addresses.current().is_none()
-    {
+    if is_unresolved(target, index) {
         return None;
     }
-    let permit = pools.acquire_connection_permit().await?;
-    let permits = Arc::clone(pools.connection_permits());
-    let opened = connect(target, address, &health.addresses, &pools.batcher(), permit, &permits).await;
+    let _turn = lane.turn().await;
+    let permit = lane.pools.acquire_connection_permit().await?;
+    let (batcher, permits) = (lane.pools.batcher(), Arc::clone(lane.pools.connection_permits()));
+    let opened = connect(target, address, &health.addresses, &batcher, permit, &permits).await;
     let timed_out = || Err(format!("no connection within {:?}", target.spec.limits.connect_timeout));
     Some(opened.map_or_else(timed_out, |opened| opened.map(drop)))
 }

@@ -9,16 +9,24 @@ use tokio::{
     time::interval,
 };
 
-use super::{Pools, Target, check::check_origin, lookup::keep_resolved, recheck::recheck_origin};
+use super::{Target, check::check_origin, lane::Lane, lookup::keep_resolved, recheck::recheck_origin};
 use crate::net::WriteBatcher;
 
 /// How often it looks for upstreams that a reload has added or removed.
 const LOOK: Duration = Duration::from_secs(1);
-/// How many connections it may have open at once, of those that are reserved for everything but requests.
-const CONNECTIONS: usize = 16;
-/// How many of them connect to origins that fail. Health checks have the others: origins that accept no connection must not make those of
-/// other upstreams look unhealthy.
+/// The part of its connections for origins that fail and have no health check.
 const RECHECKS: usize = 4;
+/// The part of its threads for names whose last lookup was slow.
+const SLOW_LOOKUPS: usize = 2;
+
+/// What the thread may take at once, of the descriptors that are reserved for everything but requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpkeepLimits {
+    /// Connections to origins.
+    pub connections: usize,
+    /// Host names that are looked up, each on a thread of its own.
+    pub lookups: usize,
+}
 
 /// Looks after the origins of the upstreams that are active, on a thread of its own, until it is dropped.
 #[derive(Debug)]
@@ -34,17 +42,22 @@ impl Upkeep {
     /// # Errors
     ///
     /// If the system allows no further thread or event queue.
-    pub fn start(current: impl Fn() -> Vec<Arc<Target>> + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        limits: UpkeepLimits,
+        current: impl Fn() -> Vec<Arc<Target>> + Send + 'static,
+    ) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("upkeep".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
+                // Only lookups block.
+                .max_blocking_threads(limits.lookups)
                 .build_local(LocalOptions::default());
             match runtime {
                 Ok(runtime) => {
                     runtime.block_on(async {
                         tokio::select! {
-                            () = look_after(current) => {}
+                            () = look_after(limits, current) => {}
                             _ = stopped => {}
                         }
                     });
@@ -69,14 +82,8 @@ impl Drop for Upkeep {
     }
 }
 
-async fn look_after(current: impl Fn() -> Vec<Arc<Target>>) {
-    let batcher = WriteBatcher::default();
-    tokio::task::spawn_local(batcher.clone().run());
-    let pools = |connections| {
-        let permits = Arc::new(Semaphore::new(connections));
-        Rc::new(Pools::new(batcher.clone(), Arc::clone(&permits), permits))
-    };
-    let (checks, rechecks) = (pools(CONNECTIONS - RECHECKS), pools(RECHECKS));
+async fn look_after(limits: UpkeepLimits, current: impl Fn() -> Vec<Arc<Target>>) {
+    let lanes = Lanes::new(limits);
     let mut watched: HashMap<usize, (Arc<Target>, JoinSet<()>)> = HashMap::new();
     let mut tick = interval(LOOK);
     loop {
@@ -86,31 +93,52 @@ async fn look_after(current: impl Fn() -> Vec<Arc<Target>>) {
         watched.retain(|address, _| targets.iter().any(|target| key(target) == *address));
         for target in &targets {
             // With the target, so that its address belongs to no other.
-            watched
-                .entry(key(target))
-                .or_insert_with(|| (Arc::clone(target), start(&checks, &rechecks, target)));
+            watched.entry(key(target)).or_insert_with(|| (Arc::clone(target), lanes.start(target)));
         }
-        checks.sweep(&targets);
+        lanes.checks.pools.sweep(&targets);
     }
 }
 
-/// The tasks of one upstream, which end when the set is dropped.
-fn start(checks: &Rc<Pools>, rechecks: &Rc<Pools>, target: &Arc<Target>) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
-    for index in 0..target.spec.origins.len() {
-        if target.spec.policy.health_check.is_some() {
-            tasks.spawn_local(check_origin(Rc::clone(checks), Arc::clone(target), index));
-        } else {
-            tasks.spawn_local(recheck_origin(Rc::clone(rechecks), Arc::clone(target), index));
+/// What is shared by the tasks of all upstreams.
+struct Lanes {
+    checks: Rc<Lane>,
+    rechecks: Rc<Lane>,
+    /// The turns of names whose last lookup was slow.
+    slow: Rc<Semaphore>,
+}
+
+impl Lanes {
+    fn new(UpkeepLimits { connections, lookups }: UpkeepLimits) -> Self {
+        let batcher = WriteBatcher::default();
+        tokio::task::spawn_local(batcher.clone().run());
+        // Origins that accept no connection must not make those of other upstreams look unhealthy.
+        let rechecks = connections / RECHECKS;
+        Self {
+            checks: Rc::new(Lane::new(batcher.clone(), connections - rechecks)),
+            rechecks: Rc::new(Lane::new(batcher, rechecks)),
+            slow: Rc::new(Semaphore::new(lookups / SLOW_LOOKUPS)),
         }
     }
-    let origins = target.spec.origins.iter().zip(&target.health.0);
-    for (origin, health) in origins.filter_map(|(address, health)| Some((address.network()?, health))) {
-        let (origin, health, target) = (origin.clone(), Arc::clone(health), Arc::clone(target));
-        tasks.spawn_local(async move {
-            let refresh = target.spec.policy.dns_refresh;
-            keep_resolved(&health, &origin, &target.spec.name, refresh).await;
-        });
+
+    /// The tasks of one upstream, which end when the set is dropped.
+    fn start(&self, target: &Arc<Target>) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for index in 0..target.spec.origins.len() {
+            if target.spec.policy.health_check.is_some() {
+                tasks.spawn_local(check_origin(Rc::clone(&self.checks), Arc::clone(target), index));
+            } else {
+                tasks.spawn_local(recheck_origin(Rc::clone(&self.rechecks), Arc::clone(target), index));
+            }
+        }
+        let origins = target.spec.origins.iter().zip(&target.health.0);
+        for (origin, health) in origins.filter_map(|(address, health)| Some((address.network()?, health))) {
+            let (origin, health, target) = (origin.clone(), Arc::clone(health), Arc::clone(target));
+            let slow = Rc::clone(&self.slow);
+            tasks.spawn_local(async move {
+                let refresh = target.spec.policy.dns_refresh;
+                keep_resolved(&health, &origin, &target.spec.name, refresh, &slow).await;
+            });
+        }
+        tasks
     }
-    tasks
 }

@@ -6,11 +6,17 @@
 use tokio::sync::Semaphore;
 
 use super::spec::ListenSpec;
-use crate::{admin, net::descriptors};
+use crate::{admin, forward::UpkeepLimits, net::descriptors};
 
-/// Standard streams, runtimes of the main and the admin thread, the file watch and its pipes, the admin listener twice: 20 when idle.
-/// The others are for what a reload reads, one file after the other, and for the thread that fetches CRLs.
+/// Standard streams, runtimes of the main and the admin thread, the file watch and its pipes, the admin listener twice, what is read of /proc: 25
+/// when idle. The others are for what a reload reads, one file after the other, for the thread that fetches CRLs, and [`UPKEEP`].
 const FIXED: usize = 38;
+/// What the thread that looks after upstreams may take of [`FIXED`], which is all of it where descriptors are few.
+const UPKEEP: UpkeepLimits = UpkeepLimits { connections: 6, lookups: 4 };
+/// The most that it may take: each connection is one origin that is checked.
+const MOST_UPKEEP: UpkeepLimits = UpkeepLimits { connections: 256, lookups: 16 };
+/// One of this many descriptors is for a connection of it.
+const UPKEEP_PART: usize = 64;
 /// The runtime of the health address, and its listener twice.
 const HEALTH: usize = 5;
 /// A worker's runtime, and connections that wait for a place or are closed for another worker.
@@ -39,6 +45,8 @@ pub struct Shares {
     pub closing: usize,
     /// Names that each worker resolves at once.
     pub resolving: usize,
+    /// What the thread that looks after upstreams may take.
+    pub upkeep: UpkeepLimits,
 }
 
 /// The limit of open files leaves nothing to serve with.
@@ -100,14 +108,22 @@ impl Shares {
         let worker = WORKER + resolving + (3 + closing) * spec.https.len();
         let admin = spec.admin.map_or(0, |_| admin::CONNECTIONS);
         let health = spec.health.map_or(0, |_| HEALTH + admin::HEALTH_CONNECTIONS);
-        let reserve = FIXED + admin + health + spec.worker_count() * worker;
+        let upkeep = if are_few {
+            UPKEEP
+        } else {
+            let connections = (descriptors / UPKEEP_PART).min(MOST_UPKEEP.connections);
+            UpkeepLimits { connections, ..MOST_UPKEEP }
+        };
+        let beyond = upkeep.connections - UPKEEP.connections + upkeep.lookups - UPKEEP.lookups;
+        let reserve = FIXED + beyond + admin + health + spec.worker_count() * worker;
         let left = descriptors.saturating_sub(reserve);
         if left < FEWEST {
             return Err(TooFew { descriptors, needed: reserve + FEWEST });
         }
         let upstream = spec.upstream_connections.min(left - spec.connections.min(left - left / 3));
         let connections = spec.connections.min(left - upstream);
-        Ok(Self { descriptors, reserve, connections, upstream: left - connections, closing, resolving })
+        let upstream = left - connections;
+        Ok(Self { descriptors, reserve, connections, upstream, closing, resolving, upkeep })
     }
 
     /// How many can be open at once: upstreams are not called on more connections than they are configured to take.

@@ -137,6 +137,7 @@ mod traces;
 mod trust_files;
 mod turns;
 mod upgrades;
+mod upstream_checks;
 mod upstream_dns;
 mod upstream_failures;
 mod upstream_hostile;
