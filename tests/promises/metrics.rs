@@ -11,6 +11,29 @@ const DAY: i64 = 86_400;
 const BY_THUMBPRINT: &str = "self_signed_tls_client_auth";
 
 #[tokio::test]
+async fn an_end_that_a_request_shows_is_counted() {
+    let upstream = Upstream::start().await;
+    let client = self_signed_with("a", |params| params.not_after = time_from_now(5 * DAY));
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("a", &[client.thumbprint()])
+        .start();
+    let shown = async |start: &str| {
+        let (_, text) = admin::get(&edge, "/metrics").await;
+        text.lines().any(|line| line.starts_with(start))
+    };
+    let problem = "mtls_edge_problems{code=\"credential_expiring\",level=\"warning\"}";
+    assert!(!shown("mtls_edge_credential_soonest_expiry_seconds ").await, "nothing ends as far as is known");
+    assert_eq!(metric(&edge, problem).await, 0);
+    assert_eq!(status(&edge, "").await["expiring"]["total"], 0);
+    assert_eq!(Client::with(&edge, &client).token("a").await.status, 200);
+    happens(async || shown("mtls_edge_credential_soonest_expiry_seconds ").await).await;
+    assert_eq!(metric(&edge, problem).await, 1);
+    assert_eq!(status(&edge, "").await["expiring"]["list"][0]["name"], "a/c0");
+    edge.stop();
+}
+
+#[tokio::test]
 async fn expiry_metrics_count_the_seconds_left() {
     let upstream = Upstream::start().await;
     let ca = Ca::with("Client \\\"CA\"", |params| params.not_after = time_from_now(365 * DAY));
