@@ -1,7 +1,7 @@
 //! The outcomes of fetches of one kind of document (CRLs, key sets), for metrics and `/status`.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -138,14 +138,14 @@ impl Fetches {
 
 impl Collector for Fetches {
     fn collect(&self, families: &mut Families) {
-        let all = self.lock().clone();
-        let mut uses: HashMap<&str, usize> = HashMap::new();
-        for source in all.keys() {
-            *uses.entry(&source.url).or_default() += 1;
-        }
-        for (source, state) in all.iter().take(SERIES) {
-            // Sources whose URLs differ only in the query, which is not shown, have different files.
-            let is_shared = uses.get(source.url.as_str()).is_some_and(|uses| *uses > 1);
+        let all = self.lock();
+        let (mut sources, mut before) = (all.iter().peekable(), None);
+        for _ in 0..SERIES {
+            let Some((source, state)) = sources.next() else { break };
+            // Sources whose URLs differ only in the query, which is not shown, have different files. They are neighbours.
+            let after = sources.peek().map(|(next, _)| next.url.as_str());
+            let is_shared = [before, after].contains(&Some(source.url.as_str()));
+            before = Some(source.url.as_str());
             let (url, file) = (source.url.as_str(), if is_shared { source.file.as_str() } else { "" });
             families.set(self.count, [url, "taken", file], state.fetched);
             families.set(self.count, [url, "failed", file], state.failed);
