@@ -1,6 +1,6 @@
 //! The host name of an origin is looked up again while the edge runs. The edge has an /etc/hosts of its own, which the test changes.
 
-use std::{fs, sync::Arc};
+use std::{fs, net::Ipv4Addr, sync::Arc};
 
 use tokio::{
     net::{TcpListener, UdpSocket},
@@ -108,10 +108,12 @@ async fn a_silent_resolver_does_not_delay_the_end() {
     if !tool::has_mount_namespaces() {
         return;
     }
-    // The port of DNS, on an address that nobody else uses.
-    let resolver = UdpSocket::bind("127.53.17.1:53").await.unwrap();
+    // An address of its own, since the port of DNS cannot be chosen.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let resolver = UdpSocket::bind((Ipv4Addr::new(127, 54, high, low.max(1)), 53)).await.unwrap();
     let edge = EdgeBuilder::new("http://auth.example.test:8080").own_hosts("");
-    let edge = edge.file("resolv.conf", "nameserver 127.53.17.1\noptions timeout:30 attempts:5\n");
+    let server = resolver.local_addr().unwrap().ip();
+    let edge = edge.file("resolv.conf", format!("nameserver {server}\noptions timeout:30 attempts:5\n"));
     let (edge, _client) = with_client(edge);
     timeout(PATIENCE, resolver.recv_from(&mut [0; 512])).await.expect("nothing is looked up").unwrap();
     edge.stop();
