@@ -218,12 +218,13 @@ impl<'a> Last<'a> {
         let (mut count, mut soonest) = (0, Vec::<&CredentialEnd>::new());
         for one in ends.iter().filter(|one| one.is_last) {
             count += 1;
-            if soonest.len() == NAMED && soonest.last().is_some_and(|last| last.end < one.end) {
-                continue;
+            // Of many that end together, those whose names come first.
+            let place =
+                soonest.partition_point(|other| (other.end, other.client_id()) < (one.end, one.client_id()));
+            if place < NAMED {
+                soonest.insert(place, one);
+                soonest.truncate(NAMED);
             }
-            soonest.push(one);
-            soonest.sort_by_key(|one| (one.end, one.client_id()));
-            soonest.truncate(NAMED);
         }
         Self { count, soonest }
     }
