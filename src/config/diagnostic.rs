@@ -7,6 +7,7 @@ use std::{cmp::Reverse, fmt};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::span::Span;
+use crate::clock::Timestamp;
 
 pub use self::json::{records, to_json};
 
@@ -43,6 +44,8 @@ pub struct Problem {
     pub what: String,
     /// How to fix it.
     pub help: Option<String>,
+    /// When it ends without any change: a certificate that is not valid yet becomes valid.
+    pub ends: Option<Timestamp>,
 }
 
 impl Problem {
@@ -54,6 +57,7 @@ impl Problem {
             key: key.into(),
             what: what.into(),
             help: None,
+            ends: None,
         }
     }
 

@@ -25,7 +25,7 @@ use super::{
     upstream::load_targets,
 };
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::Clock,
     config::{
         self, Input, Problem, Severity,
         settings::{self, CustomProfile, Settings},
@@ -46,8 +46,6 @@ pub struct Built {
     pub problems: Vec<Problem>,
     /// The configuration files and every file that they reference, as far as they could be read.
     pub files: BTreeSet<PathBuf>,
-    /// When the first of the server certificates that are not valid yet becomes valid: then the same files may build a site.
-    pub valid_from: Option<Timestamp>,
 }
 
 /// Reads the configuration and the files that it references. The site has the first generation number; the caller assigns
@@ -62,7 +60,7 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
     let mut files: BTreeSet<PathBuf> = input.file().map(Path::to_owned).into_iter().collect();
     let (settings, mut problems) = config::settings(input);
     let Some(settings) = settings else {
-        return Built { site: None, key_sets: Vec::new(), problems, files, valid_from: None };
+        return Built { site: None, key_sets: Vec::new(), problems, files };
     };
     files.extend(files::referenced_by_settings(&settings));
     problems.extend(files::check_folder_permissions(&settings));
@@ -130,9 +128,6 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
             domain::Built::Failed => {}
         }
     }
-    let certificates = domains.values().filter_map(|domain| domain.tls.certificate());
-    let valid_from =
-        certificates.map(|certificate| certificate.validity().not_before).filter(|from| *from > now).min();
     let ok = !problems.iter().any(|problem| problem.severity == Severity::Error);
     let parts = trust.zip(token_issuers).zip(admin).filter(|_| ok);
     let site = parts.map(|((trust, token_issuers), admin)| {
@@ -153,7 +148,7 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
         };
         (settings, site)
     });
-    Built { site, key_sets, problems, files, valid_from }
+    Built { site, key_sets, problems, files }
 }
 
 /// The maximum size in bytes of the CA names in a CertificateRequest. The field allows 65,535 (RFC 8446 section 4.2.4), but clients and

@@ -84,7 +84,7 @@ pub struct FileSource {
     reported: Option<Contents>,
     /// The site's number before they conflicted with another source. They may be valid as soon as it has changed.
     conflicted: Option<Generation>,
-    /// When they may become valid without a change: one of their server certificates is not valid before.
+    /// When they may become valid without a change: one of their problems ends then.
     valid_from: Option<Timestamp>,
     triggers: Receiver<Trigger>,
     sender: Sender<Trigger>,
@@ -240,7 +240,7 @@ impl FileSource {
     fn publish(&mut self, candidate: Candidate, publisher: &dyn Publish) {
         let Candidate { contents, built, missing, settling } = candidate;
         let Some((settings, site)) = built.site else {
-            self.valid_from = built.valid_from;
+            self.valid_from = built.problems.iter().filter_map(|problem| problem.ends).min();
             return self.reject(contents, settling, &built.problems);
         };
         let next = (&settings, &*built.key_sets);

@@ -54,16 +54,20 @@ impl Guarded {
     }
 
     fn edge(&self, shown: Option<&Credentials>) -> (Edge, Credentials) {
+        with_client(self.builder(shown))
+    }
+
+    fn builder(&self, shown: Option<&Credentials>) -> EdgeBuilder {
         let edge = EdgeBuilder::new(https(&self.scripted))
             .file("upstream-ca.pem", self.ca.pem())
             .upstream("ca = \"upstream-ca.pem\"");
-        with_client(match shown {
+        match shown {
             Some(shown) => {
                 shown.write(edge.path(), "edge");
                 edge.upstream("client_certificate = \"edge.pem\"\nprivate_key = \"edge.key\"")
             }
             None => edge,
-        })
+        }
     }
 
     fn last(&self) -> CertificateDer<'static> {
@@ -117,6 +121,23 @@ async fn a_renewed_certificate_replaces_connections_of_the_old() {
     assert_eq!(upstream.last(), *new.leaf(), "the connection of the old certificate carried a request");
     assert_eq!(upstream.scripted.accepted(), 2);
     timeout(PATIENCE, upstream.ended.notified()).await.expect("the old connection stays open");
+}
+
+#[tokio::test]
+async fn a_certificate_of_tomorrow_is_shown_once_it_is_valid() {
+    let upstream = Guarded::start(&["http/1.1"]).await;
+    let old = upstream.ca.issue("old", |params| params.not_before = time_from_now(-30 * 86_400));
+    let new = upstream.ca.issue("new", |params| params.not_before = time_from_now(-3600));
+    let (mut edge, client) = with_client(upstream.builder(Some(&old)).clock(time_from_now(-86_400)));
+    // For the upstream it is already valid; for the edge, whose clock is a day slow, only in 23 hours.
+    new.write(edge.folder.path(), "edge");
+    let line = edge.wait_for_log("edge.pem is not valid yet (before ");
+    assert!(line.contains("reload rejected"), "{line}");
+    edge.set_clock(time_from_now(0));
+    edge.wait_for_log("\"reloaded\"");
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    assert_eq!(upstream.last(), *new.leaf());
+    edge.stop();
 }
 
 #[tokio::test]

@@ -63,7 +63,8 @@ pub(super) fn check_chain(
                 format!("renew it, and write the new chain to {shown}")
             };
             let what = format!("{shown} {invalid}: {} will refuse it", role.peers());
-            problems.push(Problem { severity, ..Problem::error(&file.span, key, what).help(help) });
+            let ends = (!has_expired).then_some(validity.not_before);
+            problems.push(Problem { severity, ends, ..Problem::error(&file.span, key, what).help(help) });
         } else if validity.not_after.days_since(now) < WARN_DAYS && !matches!(role, Role::Acme(_)) {
             let what = format!("{shown} expires {}", validity.not_after.relative_to(now));
             problems.push(Problem::warning(&file.span, key, what).help("renew it"));
