@@ -13,8 +13,8 @@ use crate::{
 pub struct WantedKeySet {
     /// Where it is.
     pub source: KeySetSource,
-    /// Asks for a fetch before its time.
-    pub refresh: RefreshRequest,
+    /// Asks for a fetch before its time; none if nothing does.
+    pub refresh: Option<RefreshRequest>,
 }
 
 /// The state of the cached file of a source.

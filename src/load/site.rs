@@ -30,7 +30,7 @@ use crate::{
         self, Input, Problem, Severity,
         settings::{self, CustomProfile, Settings},
     },
-    site::{Authenticate, Domain, Generation, RefreshRequest, SignedRequest, Site},
+    site::{Authenticate, Domain, Generation, SignedRequest, Site},
     tls, trust,
     vouch::{Profile, Reserved},
 };
@@ -96,9 +96,7 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
     let mut key_sets = wanted_key_sets(&settings.token_issuers, token_issuers.as_deref().unwrap_or_default());
     let sources: Vec<_> = key_sets.iter().map(|wanted| wanted.source.clone()).collect();
     problems.extend(fetched::check_key_sets(&settings, &sources, "token_issuer.jwks"));
-    key_sets.extend(
-        published.into_iter().map(|source| WantedKeySet { source, refresh: RefreshRequest::default() }),
-    );
+    key_sets.extend(published.into_iter().map(|source| WantedKeySet { source, refresh: None }));
     let admin = admin_rules(&settings, purpose, clock, &mut problems);
     let traces = settings.traces.as_ref().and_then(|traces| load_traces(traces, previous, &mut problems));
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);

@@ -56,7 +56,7 @@ pub(super) fn wanted_key_sets(
             Verification::Keys(published) => Some(published.refresh.clone()),
             Verification::Introspection(_) => None,
         });
-        wanted.push(WantedKeySet { source: source.clone(), refresh: refresh.unwrap_or_default() });
+        wanted.push(WantedKeySet { source: source.clone(), refresh });
     }
     wanted
 }

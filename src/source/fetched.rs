@@ -67,7 +67,7 @@ pub(super) trait Document: Clone + Send + Sync + 'static {
     /// What to do, and what happens meanwhile, while none is cached.
     fn help_without(&self) -> &'static str;
 
-    /// Asks for a fetch before its time.
+    /// Asks for a fetch before its time; none if nothing does.
     fn refresh(&self) -> Option<&RefreshRequest> {
         None
     }
@@ -179,13 +179,12 @@ async fn fetch_wanted<D: Document>(
 /// Fetches one document until it is not wanted any more. Outcomes are logged when they change.
 async fn fetch_repeatedly<D: Document>(
     key: D::Key,
-    wanted: watch::Receiver<Option<Wanted<D>>>,
+    mut wanted: watch::Receiver<Option<Wanted<D>>>,
     outcomes: Arc<dyn Outcomes<D>>,
     at_once: Arc<Semaphore>,
 ) {
     loop {
-        let document = wanted.borrow().as_ref().and_then(|wanted| wanted.get(&key).cloned());
-        let Some(document) = document else { return };
+        let Some(document) = newest(&mut wanted, &key) else { return };
         let Location { url, file, schedule: Schedule { refresh, .. }, .. } = document.location();
         let (url, file) = (url.to_string(), file.display().to_string());
         let place = at_once.acquire().await;
@@ -208,11 +207,17 @@ async fn fetch_repeatedly<D: Document>(
                 (*refresh).min(RETRY)
             }
         };
-        match document.refresh() {
-            Some(request) => wait_or_asked(wait, request).await,
-            None => tokio::time::sleep(wait).await,
+        if document.refresh().is_some() {
+            wait_or_asked(wait, &mut wanted, &key).await;
+        } else {
+            tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// The document with this key as it is wanted now.
+fn newest<D: Document>(wanted: &mut watch::Receiver<Option<Wanted<D>>>, key: &D::Key) -> Option<D> {
+    wanted.borrow_and_update().as_ref()?.get(key).cloned()
 }
 
 fn log_failure<D: Document>(document: &D, (url, file): (&str, &str), why: &str) {
@@ -253,11 +258,27 @@ fn warn_of_overdue<D: Document>(document: &D, (url, file): (&str, &str), overdue
 }
 
 /// Waits for this time, or until a fetch is asked for, but at least for [`PAUSE`].
-async fn wait_or_asked(wait: Duration, request: &RefreshRequest) {
+async fn wait_or_asked<D: Document>(
+    wait: Duration,
+    wanted: &mut watch::Receiver<Option<Wanted<D>>>,
+    key: &D::Key,
+) {
     let pause = wait.min(PAUSE);
     tokio::time::sleep(pause).await;
     // An elapsed time means that nobody has asked.
-    let _ = tokio::time::timeout(wait.saturating_sub(pause), request.asked()).await;
+    let _ = tokio::time::timeout(wait.saturating_sub(pause), asked(wanted, key)).await;
+}
+
+/// Waits until a fetch is asked for, by those who ask now: a reload may replace them.
+async fn asked<D: Document>(wanted: &mut watch::Receiver<Option<Wanted<D>>>, key: &D::Key) {
+    while let Some(document) = newest(wanted, key)
+        && let Some(request) = document.refresh()
+    {
+        tokio::select! {
+            () = request.asked() => return,
+            changed = wanted.changed() => if changed.is_err() { return },
+        }
+    }
 }
 
 /// Fetches a document once, and caches it if it differs and may. Whether it differs.
@@ -298,3 +319,6 @@ pub(super) fn fetch_once<D: Document>(documents: &[D]) -> Vec<Result<bool, Strin
     runtime.shutdown_background();
     outcomes
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ const WITHOUT: &str = "what it verifies is refused until it has been fetched; re
 struct FetchedKeySet {
     source: Arc<KeySetSource>,
     location: Location,
-    refresh: RefreshRequest,
+    refresh: Option<RefreshRequest>,
 }
 
 impl FetchedKeySet {
@@ -57,7 +57,7 @@ impl Document for FetchedKeySet {
     }
 
     fn refresh(&self) -> Option<&RefreshRequest> {
-        Some(&self.refresh)
+        self.refresh.as_ref()
     }
 
     fn judge(&self, fetched: &[u8]) -> Result<bool, String> {
