@@ -16,6 +16,7 @@ mod host;
 mod html;
 mod problems;
 mod query;
+mod recent;
 mod refusals;
 mod report;
 mod status;
@@ -31,6 +32,7 @@ pub use self::{
     expiries::Expiries,
     history::History,
     problems::Problems,
+    recent::Recent,
     refusals::Refusals,
     serve::Paths,
     server::Server,
@@ -73,6 +75,8 @@ pub struct State {
     pub capacity: Capacity,
     /// Traffic of the last minutes.
     pub history: History,
+    /// Traffic of the last minute.
+    pub recent: Recent,
     /// Requests that were refused for want of a valid token.
     pub refusals: Arc<Refusals>,
     /// Whether memory is short.

@@ -74,7 +74,9 @@ pub(super) async fn record(state: &State) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let now = ticks.tick().await;
-        state.history.add(now, state.metrics.totals());
+        let totals = state.metrics.totals();
+        state.recent.add(now, totals.clone(), state.clock.now());
+        state.history.add(now, totals);
     }
 }
 
@@ -172,7 +174,8 @@ mod tests {
     fn totals(forwarded: u64, refused: u64) -> Totals {
         let durations =
             Distribution { buckets: vec![(0.01, forwarded), (0.1, forwarded)], count: forwarded, sum: 0.0 };
-        Totals { requests: vec![forwarded, 0, 0, 0], refusals: vec![0, refused], durations, connections: 7 }
+        let (requests, refusals) = (vec![forwarded, 0, 0, 0], vec![0, refused]);
+        Totals { requests, refusals, durations, connections: 7, ..Totals::default() }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Edge, EdgeError, memory::Memory, operator::Bound};
 use crate::{
-    admin::{self, AssertionIds, Capacity, Expiries, History, Problems},
+    admin::{self, AssertionIds, Capacity, Expiries, History, Problems, Recent},
     config::{Problem, Severity, settings::Settings},
     expiry,
     forward::Upkeep,
@@ -85,6 +85,7 @@ impl Prepared {
             reloads: Arc::clone(&reloads),
             capacity: capacity(shares, settings, shortage.as_ref()),
             history: History::default(),
+            recent: Recent::default(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             started: clock.now(),
             refusals: Arc::default(),

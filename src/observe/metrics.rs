@@ -35,7 +35,7 @@ pub(in crate::observe) use process::{resident, status};
 pub use recorder::Recorder;
 pub use refusals::RefusalCode;
 pub use registry::{Collector, Registry};
-pub use totals::Totals;
+pub use totals::{Responses, Totals};
 pub use traffic::{RouteSeries, StatusClass};
 
 recorder::worker_metrics! {

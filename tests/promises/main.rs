@@ -134,6 +134,7 @@ mod tickets;
 mod tls_hostile;
 mod tools;
 mod traces;
+mod traffic_health;
 mod trust_files;
 mod turns;
 mod upgrades;

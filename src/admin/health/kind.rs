@@ -36,6 +36,8 @@ macro_rules! kinds {
 kinds! {
     NotReady: Degraded "not_ready",
     UpstreamDown: Degraded "upstream_down",
+    ServerErrors: Degraded "server_errors",
+    ProxyHeaders: Degraded "handshakes_failing",
     CertificateExpired: Degraded "certificate_expired",
     CertificateMissing: Degraded "certificate_missing",
     UpstreamCertificateExpired: Degraded "upstream_certificate_expired",
@@ -49,6 +51,9 @@ kinds! {
     SourceFailing: Degraded "source_failing",
     CertificateNotRenewed: Degraded "certificate_renewal",
     AdminCertificateExpired: Degraded "admin_certificate_expired",
+    SomeServerErrors: Warning "server_errors",
+    NoHandshakes: Warning "handshakes_failing",
+    ConnectionsRefused: Warning "connections_refused",
     OriginFailing: Warning "origin_failing",
     UpstreamUnresolved: Warning "upstream_unresolved",
     LogFailing: Warning "log_failing",

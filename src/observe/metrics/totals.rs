@@ -1,4 +1,6 @@
-//! What all requests have in common, summed over workers, routes and domains.
+//! What all requests have in common, summed over workers and routes.
+
+use std::collections::BTreeMap;
 
 use super::{Counters, Distribution, WorkerMetrics, traffic};
 
@@ -13,6 +15,23 @@ pub struct Totals {
     pub durations: Distribution,
     /// Open connections.
     pub connections: usize,
+    /// Responses by domain.
+    pub responses: BTreeMap<String, Responses>,
+    /// Handshakes that were completed.
+    pub handshakes: u64,
+    /// Failed handshakes, in the order of [`super::HandshakeFailure::VALUES`].
+    pub handshake_failures: Vec<u64>,
+    /// Connections that the edge closed, in the order of [`super::CloseReason::VALUES`].
+    pub connections_closed: Vec<u64>,
+}
+
+/// How many responses were sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Responses {
+    /// With any status.
+    pub all: u64,
+    /// With a status of the class 5xx.
+    pub server_errors: u64,
 }
 
 impl Totals {
@@ -20,8 +39,12 @@ impl Totals {
         Self {
             requests: Counters::sums(workers.clone().map(|worker| &worker.requests)),
             refusals: Counters::sums(workers.clone().map(|worker| &worker.refusals)),
-            durations: traffic::durations(workers.map(|worker| &worker.traffic)),
+            durations: traffic::durations(workers.clone().map(|worker| &worker.traffic)),
             connections: 0,
+            responses: traffic::responses(workers.clone().map(|worker| &worker.traffic)),
+            handshakes: workers.clone().map(|worker| worker.handshakes.get()).sum(),
+            handshake_failures: Counters::sums(workers.clone().map(|worker| &worker.handshake_failures)),
+            connections_closed: Counters::sums(workers.map(|worker| &worker.connections_closed)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
-    WorkerMetrics,
+    Responses, WorkerMetrics,
     cells::{Buckets, Counters, Histogram, label, number},
     family::{Distribution, Families, Kind, Value},
     series::{self, ByAddress, Index},
@@ -157,6 +157,22 @@ pub(super) fn durations<'a>(workers: impl Iterator<Item = &'a Shared>) -> Distri
     }
     let cells: Vec<_> = routes.into_values().flatten().collect();
     Histogram::distribution(cells.iter().map(|cells| &cells.duration))
+}
+
+/// The responses of each domain.
+pub(super) fn responses<'a>(workers: impl Iterator<Item = &'a Shared>) -> BTreeMap<String, Responses> {
+    let mut routes = BTreeMap::new();
+    for worker in workers {
+        worker.routes.gather(&mut routes);
+    }
+    let mut domains = BTreeMap::<String, Responses>::new();
+    for ([domain, _], cells) in routes {
+        let counts = Counters::sums(cells.iter().map(|cells| &cells.requests));
+        let responses = domains.entry(domain).or_default();
+        responses.all += counts.iter().sum::<u64>();
+        responses.server_errors += counts.get(StatusClass::ServerError as usize).copied().unwrap_or_default();
+    }
+    domains
 }
 
 /// Sums the workers' traffic.

@@ -1,0 +1,173 @@
+//! What the traffic of the last minute says of the edge's health: users suffer though every part of it works.
+//!
+//! A single stranger must not be able to make an edge look degraded: what strangers can cause is a warning at most, and only while nobody
+//! else succeeds.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::health::Kind;
+use crate::{
+    clock::Timestamp,
+    observe::metrics::{CloseReason, HandshakeFailure, Outcome, Responses, Totals},
+};
+
+/// The time that is looked back.
+const WINDOW: Duration = Duration::from_secs(60);
+/// The fewest server errors, and the fewest handshakes that fail by their PROXY header, that are reported.
+const FEW: u64 = 3;
+/// The fewest other failed handshakes, and the fewest closed connections, that are reported.
+const MANY: u64 = 10;
+/// Server errors are reported if they are more than one of so many responses.
+const ONE_OF: u64 = 20;
+
+/// The totals of the last minute.
+#[derive(Debug, Default)]
+pub struct Recent(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The oldest first: the newest of those that are older than [`WINDOW`], and all younger ones.
+    totals: VecDeque<(Instant, Totals)>,
+    /// Since when there is each trouble, by its kind and its domain.
+    since: BTreeMap<(Kind, String), Timestamp>,
+}
+
+/// A problem of the traffic.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) kind: Kind,
+    /// A sentence.
+    pub(super) what: String,
+    pub(super) since: Timestamp,
+}
+
+impl Recent {
+    /// Adds the totals at a time, which is also `at` by the clock.
+    pub(super) fn add(&self, now: Instant, totals: Totals, at: Timestamp) {
+        self.troubles(&totals, at);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.totals.push_back((now, totals));
+        while state.totals.get(1).is_some_and(|(then, _)| now.duration_since(*then) >= WINDOW) {
+            state.totals.pop_front();
+        }
+    }
+
+    /// What is wrong with the traffic between the totals of a minute ago, or of the start, and these, at a time by the clock.
+    pub(super) fn troubles(&self, totals: &Totals, at: Timestamp) -> Vec<Trouble> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let nothing = Totals::default();
+        let before = state.totals.front().map_or(&nothing, |(_, totals)| totals);
+        let found = found(before, totals);
+        let former = mem::take(&mut state.since);
+        let mut trouble = |(kind, domain, what)| {
+            let key = (kind, domain);
+            let since = former.get(&key).copied().unwrap_or(at);
+            state.since.insert(key, since);
+            Trouble { kind, what, since }
+        };
+        found.into_iter().map(&mut trouble).collect()
+    }
+}
+
+/// The kinds of what is wrong, each with the domain that it concerns, if it is one, and a sentence.
+fn found(before: &Totals, now: &Totals) -> Vec<(Kind, String, String)> {
+    let mut found = server_errors(before, now);
+    let all = handshakes(before, now).into_iter().chain(connections(before, now));
+    found.extend(all.map(|(kind, what)| (kind, String::new(), what)));
+    found
+}
+
+fn server_errors(before: &Totals, now: &Totals) -> Vec<(Kind, String, String)> {
+    let own = since(&before.requests, &now.requests, Outcome::UpstreamFailed as usize);
+    let mut found = Vec::new();
+    for (domain, total) in &now.responses {
+        let former = before.responses.get(domain).copied().unwrap_or_default();
+        let Responses { all, server_errors } = Responses {
+            all: total.all.saturating_sub(former.all),
+            server_errors: total.server_errors.saturating_sub(former.server_errors),
+        };
+        if server_errors < FEW || server_errors * ONE_OF <= all {
+            continue;
+        }
+        let kind = if server_errors * 2 >= all { Kind::ServerErrors } else { Kind::SomeServerErrors };
+        let whose = match own {
+            0 => "the upstream itself responds so: see its log",
+            own if own >= server_errors => "the edge itself responds so: see `code` and `reason` in its log",
+            _ => {
+                "some of the upstream and some of the edge itself: see `status`, `code` and `reason` in its log"
+            }
+        };
+        let what = format!(
+            "{server_errors} of {all} responses of the domain {domain:?} in the last minute are server errors (5xx); {whose}"
+        );
+        found.push((kind, domain.clone(), what));
+    }
+    found
+}
+
+fn handshakes(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
+    if now.handshakes > before.handshakes {
+        return None;
+    }
+    let of = |index| since(&before.handshake_failures, &now.handshake_failures, index);
+    let failed: u64 = (0..HandshakeFailure::VALUES.len()).map(of).sum();
+    let by_header = of(HandshakeFailure::ProxyHeader as usize);
+    if by_header >= FEW && by_header * 2 > failed {
+        let what = format!(
+            "all {failed} TLS handshakes of the last minute have failed, {by_header} by their PROXY header: compare what the load balancer sends with proxy_protocol and trusted_proxies of [listen]"
+        );
+        return Some((Kind::ProxyHeaders, what));
+    }
+    let is_served = since(&before.requests, &now.requests, Outcome::Forwarded as usize) > 0;
+    if failed < MANY || is_served {
+        return None;
+    }
+    let (reason, most) = most(HandshakeFailure::VALUES, of)?;
+    let what = format!(
+        "all {failed} TLS handshakes of the last minute have failed, {most} by {reason}: see \"handshake failed\" in the log"
+    );
+    Some((Kind::NoHandshakes, what))
+}
+
+fn connections(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
+    const LIMITS: [(CloseReason, &str); 4] = [
+        (CloseReason::Bound, "connections"),
+        (CloseReason::Address, "connections_per_address"),
+        (CloseReason::Handshakes, "handshakes"),
+        (CloseReason::HandshakesOfAddress, "handshakes_per_address"),
+    ];
+    let of = |index: usize| {
+        let reason = LIMITS.get(index).map_or(usize::MAX, |(reason, _)| *reason as usize);
+        since(&before.connections_closed, &now.connections_closed, reason)
+    };
+    let closed: u64 = (0..LIMITS.len()).map(of).sum();
+    if closed < MANY {
+        return None;
+    }
+    let (limit, most) = most(&LIMITS.map(|(_, limit)| limit), of)?;
+    let what = format!(
+        "{closed} connections of the last minute were closed on arrival, since a limit was reached: {most} by {limit} of [limits]; the log says from where they came"
+    );
+    Some((Kind::ConnectionsRefused, what))
+}
+
+/// How much a count has grown.
+fn since(before: &[u64], now: &[u64], index: usize) -> u64 {
+    let at = |counts: &[u64]| counts.get(index).copied().unwrap_or_default();
+    at(now).saturating_sub(at(before))
+}
+
+/// The name with the highest count.
+fn most<'a>(names: &[&'a str], of: impl Fn(usize) -> u64) -> Option<(&'a str, u64)> {
+    names.iter().enumerate().map(|(index, name)| (*name, of(index))).max_by_key(|(_, count)| *count)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+use super::*;
+
+const AT: Timestamp = Timestamp::from_unix(1000);
+
+fn responses(all: u64, server_errors: u64) -> Totals {
+    let responses = BTreeMap::from([("a.example".to_owned(), Responses { all, server_errors })]);
+    Totals { responses, ..Totals::default() }
+}
+
+fn kinds(recent: &Recent, totals: &Totals) -> Vec<Kind> {
+    recent.troubles(totals, AT).into_iter().map(|trouble| trouble.kind).collect()
+}
+
+#[test]
+fn server_errors_are_reported_by_their_share() {
+    for (all, errors, kind) in [
+        (2, 2, None),
+        (3, 3, Some(Kind::ServerErrors)),
+        (100, 50, Some(Kind::ServerErrors)),
+        (100, 49, Some(Kind::SomeServerErrors)),
+        (100, 6, Some(Kind::SomeServerErrors)),
+        (100, 5, None),
+    ] {
+        assert_eq!(
+            kinds(&Recent::default(), &responses(all, errors)),
+            Vec::from_iter(kind),
+            "{errors}/{all}"
+        );
+    }
+}
+
+#[test]
+fn what_is_longer_ago_than_a_minute_does_not_count() {
+    let (recent, start) = (Recent::default(), Instant::now());
+    for tick in 0..=12 {
+        recent.add(start + Duration::from_secs(5 * tick), responses(10, 10), AT);
+        assert_eq!(recent.0.lock().unwrap().totals.len(), usize::try_from(tick).unwrap() + 1);
+    }
+    // The first totals are those of the start of the minute, and have all errors.
+    assert_eq!(kinds(&recent, &responses(10, 10)), []);
+    assert_eq!(kinds(&recent, &responses(13, 13)), [Kind::ServerErrors]);
+    recent.add(start + Duration::from_secs(65), responses(13, 13), AT);
+    assert_eq!(recent.0.lock().unwrap().totals.len(), 13);
+}
+
+#[test]
+fn a_trouble_has_the_time_of_its_begin() {
+    let (recent, at) = (Recent::default(), |seconds: i64| Timestamp::from_unix(1000 + seconds));
+    let since = |totals: &Totals, now| recent.troubles(totals, now).first().map(|trouble| trouble.since);
+    assert_eq!(since(&responses(3, 3), at(0)), Some(at(0)));
+    assert_eq!(since(&responses(4, 4), at(7)), Some(at(0)));
+    assert_eq!(since(&responses(400, 4), at(8)), None);
+    assert_eq!(since(&responses(800, 400), at(9)), Some(at(9)));
+}
+
+#[test]
+fn failed_handshakes_matter_only_if_nobody_succeeds() {
+    let totals = |handshakes, forwarded, failures: &[(HandshakeFailure, u64)]| {
+        let mut counts = vec![0; HandshakeFailure::VALUES.len()];
+        for (failure, count) in failures {
+            counts[*failure as usize] = *count;
+        }
+        Totals { requests: vec![forwarded], handshakes, handshake_failures: counts, ..Totals::default() }
+    };
+    use HandshakeFailure::{Alert, Closed, ProxyHeader};
+    for (handshakes, forwarded, failures, kind) in [
+        (0, 0, &[(ProxyHeader, 2)][..], None),
+        (0, 0, &[(ProxyHeader, 3), (Closed, 2)], Some(Kind::ProxyHeaders)),
+        (0, 9, &[(ProxyHeader, 3), (Closed, 2)], Some(Kind::ProxyHeaders)),
+        (1, 0, &[(ProxyHeader, 3)], None),
+        (0, 0, &[(ProxyHeader, 5), (Closed, 5)], Some(Kind::NoHandshakes)),
+        (0, 0, &[(Alert, 10)], Some(Kind::NoHandshakes)),
+        (0, 1, &[(Alert, 10)], None),
+        (1, 0, &[(Alert, 10)], None),
+        (0, 0, &[(Alert, 9)], None),
+    ] {
+        let totals = totals(handshakes, forwarded, failures);
+        assert_eq!(kinds(&Recent::default(), &totals), Vec::from_iter(kind), "{totals:?}");
+    }
+}
+
+#[test]
+fn the_limit_that_closes_most_connections_is_named() {
+    let mut closed = vec![0; CloseReason::VALUES.len()];
+    closed[CloseReason::Idle as usize] = 100;
+    closed[CloseReason::Bound as usize] = 4;
+    closed[CloseReason::Address as usize] = 5;
+    let mut totals = Totals { connections_closed: closed, ..Totals::default() };
+    assert_eq!(kinds(&Recent::default(), &totals), []);
+    totals.connections_closed[CloseReason::Address as usize] = 6;
+    let troubles = Recent::default().troubles(&totals, AT);
+    assert_eq!(troubles[0].kind, Kind::ConnectionsRefused);
+    assert!(troubles[0].what.starts_with("10 connections "), "{troubles:?}");
+    assert!(troubles[0].what.contains(": 6 by connections_per_address of [limits]"), "{troubles:?}");
+}

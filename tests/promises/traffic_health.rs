@@ -1,0 +1,127 @@
+//! `/status` is not healthy while users suffer, though every part of the edge works.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU16, Ordering::SeqCst},
+};
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{Client, Edge, EdgeBuilder, Upstream, admin, with_client};
+
+/// The problem with this code.
+async fn problem(edge: &Edge, code: &str) -> Option<Value> {
+    let status = admin::status(edge, "").await;
+    // No balancer may take an edge away for it.
+    assert_eq!(admin::get(edge, "/readyz").await.0, 200);
+    let problems = status["health"]["problems"].as_array().unwrap();
+    problems.iter().find(|problem| problem["code"] == code).cloned()
+}
+
+/// Asserts that there is a problem with this code, that it has a time, and what is said.
+async fn assert_problem(edge: &Edge, code: &str, level: &str, what: &str) {
+    let problem = problem(edge, code).await.unwrap_or_else(|| panic!("no problem {code}"));
+    assert_eq!(problem["level"], level, "{problem}");
+    assert!(problem["what"].as_str().unwrap().contains(what) && problem["at"].is_string(), "{problem}");
+}
+
+#[tokio::test]
+async fn server_errors_of_an_upstream_are_a_problem() {
+    let status = Arc::new(AtomicU16::new(500));
+    let answer = Arc::clone(&status);
+    let upstream = Upstream::answering(move |_| {
+        Response::builder().status(answer.load(SeqCst)).body(Full::new(Bytes::new())).unwrap()
+    })
+    .await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let mut connection = Client::with(&edge, &client).connect().await;
+    for _ in 0..2 {
+        assert_eq!(connection.token("billing").await.status, 500);
+    }
+    assert_eq!(problem(&edge, "server_errors").await, None);
+    assert_eq!(connection.token("billing").await.status, 500);
+    assert_problem(&edge, "server_errors", "degraded", "3 of 3 responses of the domain ").await;
+    assert_problem(&edge, "server_errors", "degraded", "the upstream itself responds so").await;
+    status.store(200, SeqCst);
+    for _ in 0..4 {
+        assert_eq!(connection.token("billing").await.status, 200);
+    }
+    assert_problem(&edge, "server_errors", "warning", "3 of 7 responses").await;
+    for _ in 0..60 {
+        assert_eq!(connection.token("billing").await.status, 200);
+    }
+    assert_eq!(problem(&edge, "server_errors").await, None);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn server_errors_of_the_edge_are_a_problem() {
+    // Nothing listens on the reserved port 1 of loopback.
+    let (edge, client) = with_client(EdgeBuilder::new("http://127.0.0.1:1"));
+    let mut connection = Client::with(&edge, &client).connect().await;
+    for _ in 0..3 {
+        assert_eq!(connection.token("billing").await.status, 503);
+    }
+    assert_problem(&edge, "server_errors", "degraded", "the edge itself responds so").await;
+    // The cause comes first.
+    let first = admin::status(&edge, "").await["health"]["problems"][0].clone();
+    assert_eq!(first["code"], "upstream_down");
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_balancer_without_the_expected_header_is_a_problem() {
+    let upstream = Upstream::start().await;
+    let listen = "trusted_proxies = [\"127.0.0.1\"]\nproxy_protocol = true";
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).listen(listen));
+    let client = Client::with(&edge, &client);
+    for _ in 0..3 {
+        assert_eq!(problem(&edge, "handshakes_failing").await, None);
+        assert!(client.tls().await.is_err());
+    }
+    admin::happens(async || problem(&edge, "handshakes_failing").await.is_some()).await;
+    assert_problem(&edge, "handshakes_failing", "degraded", "3 by their PROXY header: compare").await;
+    let header = b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 443\r\n";
+    assert_eq!(client.prelude(header).token("billing").await.status, 200);
+    assert_eq!(problem(&edge, "handshakes_failing").await, None);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn failed_handshakes_are_a_problem_if_nobody_succeeds() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let client = Client::with(&edge, &client);
+    for _ in 0..10 {
+        let mut garbage = client.tcp().await.unwrap();
+        garbage.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let _ = garbage.read_to_end(&mut Vec::new()).await;
+    }
+    admin::happens(async || problem(&edge, "handshakes_failing").await.is_some()).await;
+    assert_problem(&edge, "handshakes_failing", "warning", "have failed, 10 by plain_http").await;
+    assert_eq!(client.token("billing").await.status, 200);
+    assert_eq!(problem(&edge, "handshakes_failing").await, None);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_limit_that_closes_connections_is_a_problem() {
+    let upstream = Upstream::start().await;
+    let edge = EdgeBuilder::new(upstream.url()).limits("connections_per_address = 1");
+    let (edge, client) = with_client(edge);
+    let client = Client::with(&edge, &client);
+    let mut kept = client.connect().await;
+    assert_eq!(kept.token("billing").await.status, 200);
+    for _ in 0..10 {
+        assert_eq!(problem(&edge, "connections_refused").await, None);
+        assert!(client.tls().await.is_err());
+    }
+    admin::happens(async || problem(&edge, "connections_refused").await.is_some()).await;
+    let what = "10 connections of the last minute were closed on arrival, since a limit was reached: 10 by connections_per_address";
+    assert_problem(&edge, "connections_refused", "warning", what).await;
+    edge.stop();
+}
