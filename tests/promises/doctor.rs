@@ -281,6 +281,29 @@ async fn what_cannot_be_told_is_no_all_clear() {
     let (code, text) = doctor(configuration(&differing.url()), &[]).await;
     assert!(code == Some(3) && text.contains("400 unauthorized_client"), "{text}");
 
+    // Like a firewall that lets the edge and usual requests pass.
+    let dropping = Scripted::start(|_, stream| {
+        serve_http(stream, false, |request: http::Request<hyper::body::Incoming>| async move {
+            match (
+                request.headers().contains_key("x-edge-key"),
+                request.headers().contains_key("ssl-client-cert"),
+            ) {
+                (true, _) => token(),
+                (false, false) => refusal(401, "invalid_client"),
+                (false, true) => std::future::pending().await,
+            }
+        })
+    })
+    .await;
+    let secret = "headers = { x-edge-key = { file = \"edge-key\" } }\nresponse_timeout = \"50ms\"";
+    let (code, text) =
+        doctor(configuration(&dropping.url()).upstream(secret), &["--client-id", "billing"]).await;
+    assert!(
+        code == Some(3) && text.contains("it did not answer every request with forged headers: "),
+        "{text}"
+    );
+    assert!(text.contains(", of which 2 got no answer"), "{text}");
+
     let (code, text) = doctor(configuration("http://127.0.0.1:1"), &[]).await;
     assert!(code == Some(3) && text.contains("it answers nobody"), "{text}");
 

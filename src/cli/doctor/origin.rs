@@ -32,14 +32,25 @@ pub(super) struct Diagnosis {
     pub(super) asked: String,
     /// What it gives to a client that it takes for authenticated.
     pub(super) gives: &'static str,
-    /// How many requests with forged headers were sent.
-    pub(super) tried: usize,
+    /// The requests with forged headers.
+    pub(super) tried: Tried,
     /// The answer to a request that nobody vouches for, by a client without the edge's certificate and secrets.
     pub(super) plain: Outcome,
-    /// The first answer to forged headers that differs most from that: a success before another difference.
-    pub(super) forged: Option<Forged>,
     /// The answer to the request as the edge would send it.
     pub(super) edge: Outcome,
+}
+
+/// What came of requests with forged headers.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    /// How many were sent.
+    pub(super) sent: usize,
+    /// How many of them got no answer: nothing is known of these.
+    pub(super) unanswered: usize,
+    /// Why the first of those got none.
+    pub(super) failure: Option<String>,
+    /// The first answer that differs most from that to a request without them: a success before another difference.
+    pub(super) forged: Option<Forged>,
 }
 
 /// An answer to forged headers.
@@ -63,10 +74,10 @@ pub(super) enum Severity {
 
 impl Diagnosis {
     pub(super) fn severity(&self) -> Severity {
-        match (&self.plain, &self.forged, &self.edge) {
+        match (&self.plain, &self.tried.forged, &self.edge) {
             (Ok(plain), ..) if plain.is_success() => Severity::Unknown,
             (_, Some(forged), _) if forged.answer.is_success() => Severity::Believes,
-            (_, None, Ok(edge)) if edge.is_success() => Severity::Refuses,
+            (_, None, Ok(edge)) if edge.is_success() && self.tried.unanswered == 0 => Severity::Refuses,
             _ => Severity::Unknown,
         }
     }
@@ -120,10 +131,10 @@ impl<'a> Surgery<'a> {
         for (index, origin) in self.stranger.spec.origins.iter().enumerate() {
             let Some(first) = self.forgeries.first() else { break };
             let plain = self.send(&self.stranger, index, first, &[]).await;
-            let (mut tried, mut forged) = (0, None);
-            if let Ok(plain) = &plain {
-                (tried, forged) = self.forge(index, plain).await;
-            }
+            let tried = match &plain {
+                Ok(plain) => self.forge(index, plain).await,
+                Err(_) => Tried::default(),
+            };
             let ours = first.headers(&self.domain.profile, first.verdict).unwrap_or_default();
             let edge = self.send(&self.domain.target, index, first, &ours).await;
             diagnoses.push(Diagnosis {
@@ -134,7 +145,6 @@ impl<'a> Surgery<'a> {
                 gives: self.question.gives(),
                 tried,
                 plain,
-                forged,
                 edge,
             });
         }
@@ -142,22 +152,25 @@ impl<'a> Surgery<'a> {
     }
 
     /// Sends every forgery until one succeeds.
-    async fn forge(&self, index: usize, plain: &Answer) -> (usize, Option<Forged>) {
+    async fn forge(&self, index: usize, plain: &Answer) -> Tried {
         let built_in = Profile::built_in_names().iter().filter_map(|name| Profile::built_in(name));
         let others = built_in.filter(|profile| !profile.is_same(&self.domain.profile));
         let profiles: Vec<Profile> = std::iter::once(self.domain.profile.clone()).chain(others).collect();
-        let (mut tried, mut different) = (0, None);
+        let mut tried = Tried::default();
         for forgery in self.forgeries {
             for profile in &profiles {
                 for verdict in [Verdict::Verified, NOT_VERIFIED] {
                     let Some(headers) = forgery.headers(profile, verdict) else { continue };
-                    tried += 1;
-                    let Ok(answer) = self.send(&self.stranger, index, forgery, &headers).await else {
-                        continue;
+                    tried.sent += 1;
+                    let answer = match self.send(&self.stranger, index, forgery, &headers).await {
+                        Ok(answer) if answer == *plain => continue,
+                        Ok(answer) => answer,
+                        Err(why) => {
+                            tried.unanswered += 1;
+                            tried.failure.get_or_insert(why);
+                            continue;
+                        }
                     };
-                    if answer == *plain {
-                        continue;
-                    }
                     let is_success = answer.is_success();
                     let found = Forged {
                         profile: profile.name().to_owned(),
@@ -165,13 +178,13 @@ impl<'a> Surgery<'a> {
                         answer,
                     };
                     if is_success {
-                        return (tried, Some(found));
+                        return Tried { forged: Some(found), ..tried };
                     }
-                    different.get_or_insert(found);
+                    tried.forged.get_or_insert(found);
                 }
             }
         }
-        (tried, different)
+        tried
     }
 
     async fn send(

@@ -19,7 +19,11 @@ pub(super) fn report(findings: &Findings) -> String {
         for line in lines(diagnosis) {
             let _ = writeln!(out, "  {line}");
         }
-        let _ = writeln!(out, "  requests with forged headers: {tried}\n");
+        let unanswered = match tried.unanswered {
+            0 => String::new(),
+            some => format!(", of which {some} got no answer"),
+        };
+        let _ = writeln!(out, "  requests with forged headers: {}{unanswered}\n", tried.sent);
     }
     for NotAsked { upstream, urls, domain, why, help, is_asked_elsewhere } in &findings.not_asked {
         let domain = domain.as_ref().map_or_else(String::new, |domain| format!(", domain {domain}"));
@@ -54,14 +58,14 @@ fn summary(findings: &Findings) -> String {
 /// The same for programs. docs/doctor.md documents its members.
 pub(super) fn to_json(findings: &Findings) -> Value {
     let origin = |diagnosis: &Diagnosis| {
-        let Diagnosis { domain, upstream, url, asked, tried, plain, forged, edge, gives: _ } = diagnosis;
+        let Diagnosis { domain, upstream, url, asked, tried, plain, edge, gives: _ } = diagnosis;
         let verdict = match diagnosis.severity() {
             Severity::Believes => "believes",
             Severity::Refuses if plain.is_err() => "closed",
             Severity::Refuses => "refuses",
             Severity::Unknown => "unknown",
         };
-        let forged = forged.as_ref().map(|forged| {
+        let forged = tried.forged.as_ref().map(|forged| {
             let answer = answer(&Ok(forged.answer.clone()));
             json!({ "profile": forged.profile, "client_id": forged.client_id, "answer": answer })
         });
@@ -72,7 +76,8 @@ pub(super) fn to_json(findings: &Findings) -> Value {
             "asked": asked,
             "verdict": verdict,
             "reason": (verdict == "unknown").then(|| unknown(diagnosis)),
-            "forged_requests": tried,
+            "forged_requests": tried.sent,
+            "unanswered": tried.unanswered,
             "plain": answer(plain),
             "forged": forged,
             "edge": answer(edge),
@@ -114,7 +119,7 @@ fn answer(outcome: &Outcome) -> Value {
 }
 
 fn lines(diagnosis: &Diagnosis) -> Vec<String> {
-    let Diagnosis { plain, forged, edge, .. } = diagnosis;
+    let Diagnosis { plain, tried, edge, .. } = diagnosis;
     let edge_line = match edge {
         Ok(answer) => format!("as the edge sends it: {answer}"),
         Err(why) => format!("as the edge sends it: no answer: {why}"),
@@ -140,7 +145,7 @@ fn lines(diagnosis: &Diagnosis) -> Vec<String> {
         Severity::Unknown => lines.push(format!("cannot tell: {}", unknown(diagnosis))),
     }
     lines.push(plain_line);
-    if let Some(forged) = forged {
+    if let Some(forged) = &tried.forged {
         let (profile, client_id) = (&forged.profile, &forged.client_id);
         lines.push(format!(
             "with forged headers of the profile {profile}, as {client_id:?}: {}",
@@ -156,13 +161,17 @@ fn lines(diagnosis: &Diagnosis) -> Vec<String> {
 
 /// Why nothing can be concluded.
 fn unknown(diagnosis: &Diagnosis) -> String {
-    let Diagnosis { gives, .. } = diagnosis;
-    match (&diagnosis.plain, &diagnosis.forged, &diagnosis.edge) {
+    let Diagnosis { gives, tried, .. } = diagnosis;
+    match (&diagnosis.plain, &tried.forged, &diagnosis.edge) {
         (Err(_), _, Err(_)) => "it answers nobody".to_owned(),
         (Ok(answer), ..) if answer.is_success() => {
             format!("it gives a {gives} to a client that nobody vouches for")
         }
         (_, Some(_), _) => format!("forged headers change its answer, but give no {gives}"),
+        (_, None, Ok(edge)) if edge.is_success() => {
+            let why = tried.failure.as_deref().unwrap_or_default();
+            format!("it did not answer every request with forged headers: {why}")
+        }
         _ => format!(
             "it gives no {gives} for what the edge sends either: try another --client-id, or check the server's registration"
         ),
