@@ -100,7 +100,8 @@ impl Fetches {
         let Some(state) = all.get_mut(source) else { return false };
         let now = self.clock.now();
         state.failed += 1;
-        state.failing_since.get_or_insert(now);
+        // The clock may have been set back since the first failure.
+        state.failing_since = Some(state.failing_since.map_or(now, |since| since.min(now)));
         let before = state.failure.replace((now, why.to_owned()));
         before.is_none_or(|(_, before)| before != why)
     }
@@ -112,7 +113,7 @@ impl Fetches {
         let state = all.get_mut(source)?;
         let failing_since = state.failing_since?;
         let is_due = now.seconds_since(failing_since) >= OVERDUE
-            && state.warned.is_none_or(|warned| now.seconds_since(warned) >= OVERDUE_AGAIN);
+            && state.warned.is_none_or(|warned| !(0..OVERDUE_AGAIN).contains(&now.seconds_since(warned)));
         is_due.then(|| {
             state.warned = Some(now);
             Overdue { failing_since, last_fetched: state.last }
@@ -191,6 +192,28 @@ mod tests {
         let overdue = Overdue { failing_since: at(91_100), last_fetched: Some(at(91_060)) };
         assert_eq!(failed_at(91_100), None);
         assert_eq!(failed_at(94_700), Some(overdue));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_postpones_no_warning() {
+        let at = Timestamp::from_unix;
+        let clock = FixedClock::new(at(1_000_000));
+        let source = FetchSource { url: "https://a".to_owned(), file: "a.json".to_owned() };
+        let fetches = Fetches::of_key_sets(Clock::Fixed(clock.clone()));
+        fetches.only(std::slice::from_ref(&source));
+        let overdue = |failing_since| Some(Overdue { failing_since: at(failing_since), last_fetched: None });
+        for (seconds, expected) in [
+            (1_000_000, None),
+            (1_003_600, overdue(1_000_000)),
+            (1000, None),
+            (4599, None),
+            (4600, overdue(1000)),
+            (4660, None),
+        ] {
+            clock.set(at(seconds));
+            fetches.failed(&source, "refused");
+            assert_eq!(fetches.overdue(&source), expected, "{seconds}");
+        }
     }
 
     fn exported(fetches: &Fetches) -> String {
