@@ -41,9 +41,9 @@ pub struct TicketKeys {
     pub domain: Box<str>,
     /// The domain's rule of client authentication, to which the keys are bound.
     pub client_auth: Box<str>,
-    /// The secret of each key, the one that encrypts first, and when that was made, in seconds since 1970.
+    /// The secret of each key, the one that encrypts first.
     pub secrets: Vec<[u8; 32]>,
-    /// When the first was made.
+    /// When the first was made, in seconds since 1970.
     pub since: i64,
 }
 
