@@ -111,10 +111,11 @@ impl Life {
             return Next::Abandoning;
         }
         if !inner.register(cx) {
-            if inner.state.is_end_ignored() {
+            let now = Instant::now();
+            if inner.state.is_end_ignored(now) {
                 return Next::EndIgnored;
             }
-            if is_polled && inner.state.announce(Instant::now()) {
+            if is_polled && inner.state.announce(now) {
                 return Next::Announce;
             }
         }
@@ -205,8 +206,8 @@ impl Life {
         self.state().ending();
     }
 
-    pub(super) fn end_sent(&self) -> bool {
-        self.state().end_sent(Instant::now())
+    pub(super) fn end_sent(&self) {
+        self.state().end_sent(Instant::now());
     }
 
     pub(super) fn is_body_unread(&self) -> bool {

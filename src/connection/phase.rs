@@ -278,10 +278,10 @@ impl State {
     }
 
     /// Whether the client sends requests although it has had enough time to read that the connection ends.
-    pub(super) fn is_end_ignored(&self) -> bool {
+    pub(super) fn is_end_ignored(&self, now: Instant) -> bool {
         match self.phase {
             Phase::Closing { announced: Some(announced), .. } => {
-                announced.requests != self.requests && announced.at.elapsed() >= LINGER
+                announced.requests != self.requests && now.saturating_duration_since(announced.at) >= LINGER
             }
             _ => false,
         }
@@ -295,15 +295,14 @@ impl State {
         }
     }
 
-    /// Notes that our end was sent. True if what the client still sends must be discarded before the socket is closed.
-    pub(super) fn end_sent(&mut self, now: Instant) -> bool {
+    /// Notes that our end was sent.
+    pub(super) fn end_sent(&mut self, now: Instant) {
         if let Phase::Lingering { until, .. } = &mut self.phase {
             *until = (*until).min(now + LINGER);
         }
-        self.is_body_unread
     }
 
-    /// See [`State::answered`].
+    /// See [`State::answered`]. What the client still sends must then be discarded before the socket is closed.
     pub(super) const fn is_body_unread(&self) -> bool {
         self.is_body_unread
     }

@@ -28,6 +28,7 @@ use crate::{
 /// How long a worker remembers that no worker had a stale connection. In a storm of connections, the other workers would otherwise be busy
 /// with its eviction requests only.
 const NONE_STALE: Duration = Duration::from_millis(50);
+
 /// Decides which connections of one worker are admitted.
 #[derive(Debug)]
 pub(super) struct Admission {

@@ -87,7 +87,7 @@ impl Run {
             Leave(time) => return state.leave(now, now + time),
             Announce => return state.announce(now),
             Ending => state.ending(),
-            EndSent => return state.end_sent(now),
+            EndSent => state.end_sent(now),
             Park(bodies) => return state.park(bodies).is_some(),
             Resume => return state.resume(),
         }
@@ -209,7 +209,8 @@ fn what_would_desynchronize_requests_is_refused() {
 fn http2_requests_may_begin_after_goaway() {
     let mut run = Run::after(Protocol::Http2, &[Established, Close, Announce]);
     assert!(run.apply(Begin) && run.state.is_busy());
-    assert!(!run.state.is_end_ignored(), "the client has had no time to read it");
+    assert!(!run.state.is_end_ignored(run.now), "the client has had no time to read it");
+    assert!(run.state.is_end_ignored(run.now + LINGER));
 }
 
 #[test]
