@@ -52,7 +52,7 @@ pub(super) fn problems(state: &State, site: &Site, now: Timestamp) -> Vec<(Kind,
     found.orders(site, &state.reloads.orders);
     found.applications(&state.calendar.of(&site.trust.registry));
     found.upstreams(site);
-    found.missing_key_sets(site);
+    found.missing_key_sets(site, &state.reloads.key_sets);
     found.fetches("CRL", &state.reloads.fetches);
     found.fetches("key set", &state.reloads.key_sets);
     let mut problems = found.problems;
@@ -87,10 +87,11 @@ impl Found {
             let what = "not ready: the edge is starting or draining".to_owned();
             self.report(Kind::NotReady, what, None);
         }
-        if let Some((at, problems)) = state.reloads.state().failure {
+        let reloads = state.reloads.state();
+        if let Some((_, problems)) = reloads.failure {
             let what =
                 format!("the changed configuration is rejected, the previous one is active: {problems}");
-            self.report(Kind::ReloadRejected, what, Some(at));
+            self.report(Kind::ReloadRejected, what, reloads.failing_since);
         }
         for (name, failure) in state.reloads.sources.states() {
             let Some(failure) = failure else { continue };
@@ -104,14 +105,14 @@ impl Found {
             );
             self.report(Kind::Panicked, what, Some(panic.at));
         }
-        if let Some(shortage) = state.memory.shortage() {
-            self.report(Kind::MemoryShort, shortage, None);
+        if let Some((since, shortage)) = state.memory.shortage() {
+            self.report(Kind::MemoryShort, shortage, Some(since));
         }
         for failure in log::failures() {
             self.report(Kind::LogFailing, failure.what, Some(failure.since));
         }
         if let Some(shortage) = &state.capacity.shortage {
-            self.report(Kind::OpenFiles, shortage.clone(), None);
+            self.report(Kind::OpenFiles, shortage.clone(), Some(state.started));
         }
     }
 

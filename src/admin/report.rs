@@ -58,7 +58,7 @@ pub(super) fn status(state: &State, query: &Query, now: Timestamp) -> Status {
 }
 
 fn trust(state: ReloadState, now: Timestamp) -> Trust {
-    let ReloadState { succeeded, failed, since, why, failure } = state;
+    let ReloadState { succeeded, failed, since, why, failure, failing_since } = state;
     Trust {
         in_force_since: since,
         // The clock may have been set back.
@@ -66,7 +66,7 @@ fn trust(state: ReloadState, now: Timestamp) -> Trust {
         why,
         reloads: succeeded,
         failed_reloads: failed,
-        failure: failure.map(|(at, problems)| FailedReload { at, problems }),
+        failure: failure.map(|(at, problems)| FailedReload { failing_since, at, problems }),
     }
 }
 

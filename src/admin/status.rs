@@ -143,6 +143,9 @@ pub struct Trust {
 /// A reload that was rejected.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct FailedReload {
+    /// When the files were rejected first, since they were last valid.
+    #[serde(default)]
+    pub failing_since: Option<Timestamp>,
     /// When.
     pub at: Timestamp,
     /// Every problem, in one line.

@@ -80,6 +80,7 @@ fn load(
                 Verification::Introspection(_) => None,
             });
             Verification::Keys(PublishedKeys {
+                url: source.url.value.to_string().into(),
                 keys: keys(source, before.and_then(|before| before.keys.clone()), problems),
                 refresh: before.map(|before| before.refresh.clone()).unwrap_or_default(),
             })

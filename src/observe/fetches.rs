@@ -120,6 +120,15 @@ impl Fetches {
         })
     }
 
+    /// Since when the document at a URL cannot be fetched; none if the last fetch has succeeded, or there was none yet.
+    #[must_use]
+    pub fn failing_since(&self, url: &str) -> Option<Timestamp> {
+        let all = self.lock();
+        let first = FetchSource { url: url.to_owned(), file: String::new() };
+        let of_url = all.range(first..).take_while(|(source, _)| source.url == url);
+        of_url.filter_map(|(_, state)| state.failing_since).min()
+    }
+
     /// The state of this many sources at most: those whose last fetch failed come first.
     #[must_use]
     pub fn states(&self, most: usize) -> Vec<(FetchSource, FetchState)> {

@@ -4,11 +4,12 @@ mod cgroup;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
 use self::cgroup::Cgroup;
 use super::metrics::{Collector, Descriptor, Families, KeptFile, resident, status};
+use crate::clock::{Clock, Timestamp};
 
 static USED: Descriptor<0> =
     Descriptor::gauge("mtls_edge_memory_bytes", [], "Memory in use, as it is compared with its limit.");
@@ -32,6 +33,8 @@ pub struct MemoryWatch {
     /// Zero without a limit.
     limit: AtomicU64,
     is_short: AtomicBool,
+    /// When it was not short before, in seconds since 1970.
+    since: AtomicI64,
 }
 
 impl MemoryWatch {
@@ -44,6 +47,7 @@ impl MemoryWatch {
             used: AtomicU64::default(),
             limit: AtomicU64::default(),
             is_short: AtomicBool::default(),
+            since: AtomicI64::default(),
         })
     }
 
@@ -66,14 +70,15 @@ impl MemoryWatch {
         self.limit.store(limit, Relaxed);
         let was_short = self.is_short();
         let is_short = limit > 0 && used >= if was_short { limit - limit / 20 } else { limit };
-        self.is_short.store(is_short, Relaxed);
         match (was_short, is_short) {
             (false, true) => {
+                self.since.store(Clock::System.now().unix(), Relaxed);
                 tracing::warn!(used, limit, "memory is short: new connections replace others or are refused");
             }
             (true, false) => tracing::info!(used, limit, "memory is not short any more"),
             _ => {}
         }
+        self.is_short.store(is_short, Relaxed);
     }
 
     /// Whether memory is short.
@@ -82,12 +87,13 @@ impl MemoryWatch {
         self.is_short.load(Relaxed)
     }
 
-    /// What is short, for operators.
+    /// Since when memory is short, and a sentence for operators.
     #[must_use]
-    pub fn shortage(&self) -> Option<String> {
+    pub fn shortage(&self) -> Option<(Timestamp, String)> {
         let (used, limit) = (self.used.load(Relaxed), self.limit.load(Relaxed));
         self.is_short().then(|| {
-            format!("memory is short: {used} of {limit} bytes are in use, so new connections replace others or are refused")
+            let what = format!("memory is short: {used} of {limit} bytes are in use, so new connections replace others or are refused");
+            (Timestamp::from_unix(self.since.load(Relaxed)), what)
         })
     }
 }

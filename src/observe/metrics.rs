@@ -35,8 +35,8 @@ pub(in crate::observe) use process::{resident, status};
 pub use recorder::Recorder;
 pub use refusals::RefusalCode;
 pub use registry::{Collector, Registry};
-pub use totals::{Responses, Totals};
-pub use traffic::{RouteSeries, StatusClass};
+pub use totals::Totals;
+pub use traffic::{Responses, RouteSeries, StatusClass};
 
 recorder::worker_metrics! {
     /// Requests by outcome.

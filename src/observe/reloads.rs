@@ -36,6 +36,8 @@ pub struct ReloadState {
     pub why: String,
     /// When the files were rejected, and all their problems, as long as the files are invalid.
     pub failure: Option<(Timestamp, String)>,
+    /// When they were rejected first, since they were last valid.
+    pub failing_since: Option<Timestamp>,
 }
 
 impl Reloads {
@@ -43,7 +45,14 @@ impl Reloads {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         let why = "the start of the edge".to_owned();
-        let state = ReloadState { succeeded: 0, failed: 0, since: clock.now(), why, failure: None };
+        let state = ReloadState {
+            succeeded: 0,
+            failed: 0,
+            since: clock.now(),
+            why,
+            failure: None,
+            failing_since: None,
+        };
         let (fetches, key_sets) = (Fetches::of_crls(clock.clone()), Fetches::of_key_sets(clock.clone()));
         let (orders, sources) = (Orders::new(clock.clone()), Sources::new(clock.clone()));
         Self { fetches, key_sets, orders, sources, clock, state: Mutex::new(state) }
@@ -66,12 +75,16 @@ impl Reloads {
     pub fn failed(&self, problems: String) {
         let mut state = self.lock();
         state.failed += 1;
-        state.failure = Some((self.clock.now(), problems));
+        let now = self.clock.now();
+        state.failure = Some((now, problems));
+        state.failing_since.get_or_insert(now);
     }
 
     /// The files match the active configuration. Returns whether they were rejected before.
     pub fn recovered(&self) -> bool {
-        self.lock().failure.take().is_some()
+        let mut state = self.lock();
+        state.failing_since = None;
+        state.failure.take().is_some()
     }
 
     /// The state now.
@@ -92,5 +105,26 @@ impl Collector for Arc<Reloads> {
         self.fetches.collect(families);
         self.key_sets.collect(families);
         self.orders.collect(families);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::FixedClock;
+
+    #[test]
+    fn files_that_stay_invalid_fail_since_the_first_rejection() {
+        let clock = FixedClock::new(Timestamp::from_unix(100));
+        let reloads = Reloads::new(Clock::Fixed(clock.clone()));
+        let failed = |seconds| {
+            clock.set(Timestamp::from_unix(seconds));
+            reloads.failed("a problem".to_owned());
+            let ReloadState { failure, failing_since, .. } = reloads.state();
+            (failing_since.unwrap().unix(), failure.unwrap().0.unix())
+        };
+        assert_eq!([failed(200), failed(300)], [(200, 200), (200, 300)]);
+        assert!(reloads.recovered() && reloads.state().failing_since.is_none());
+        assert_eq!(failed(400), (400, 400));
     }
 }

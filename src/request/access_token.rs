@@ -124,12 +124,12 @@ impl TokenVerifier {
             return Ok(known);
         }
         match &issuer.verification {
-            Verification::Keys(PublishedKeys { keys: None, refresh }) => {
+            Verification::Keys(PublishedKeys { keys: None, refresh, .. }) => {
                 refresh.ask();
                 let why = format!("no key set of the token issuer \"{}\" has been fetched yet", issuer.name);
                 Err(TokenRefusal::Unavailable(why))
             }
-            Verification::Keys(PublishedKeys { keys: Some(keys), refresh }) => {
+            Verification::Keys(PublishedKeys { keys: Some(keys), refresh, .. }) => {
                 let verified = verify_jwt(token, &issuer.rules, keys, now);
                 // Perhaps it is signed with a key that was published since the last fetch.
                 if matches!(verified, Err(InvalidToken::Key(KeyMismatch::Kid))) {

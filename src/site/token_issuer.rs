@@ -33,6 +33,8 @@ pub enum Verification {
 /// The key set of an issuer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PublishedKeys {
+    /// The URL, without a query.
+    pub url: Box<str>,
     /// Its keys; `None` until it has been fetched.
     pub keys: Option<IssuerKeys>,
     /// Asks for a fetch.

@@ -123,7 +123,10 @@ async fn a_hard_limit_that_is_too_low_is_reported() {
     let edge = usual().open_files("-n 256").start();
     let logged = edge.wait_for_log(warning);
     assert!(logged.contains("\"level\":\"WARN\""), "{logged}");
-    let limits = admin::status(&edge, "").await["limits"].clone();
+    let status = admin::status(&edge, "").await;
+    let problem = &status["health"]["problems"][0];
+    assert_eq!((&problem["code"], &problem["at"]), (&"open_files".into(), &status["edge"]["started"]));
+    let limits = status["limits"].clone();
     assert_eq!(limits["open_files"], 256);
     assert_eq!(limits["connections_configured"], 10_000);
     assert!(limits["connections"].as_u64().unwrap() < 256, "{limits}");

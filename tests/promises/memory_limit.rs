@@ -48,6 +48,7 @@ async fn silent(client: &Client, count: usize) -> Vec<TcpStream> {
 async fn problems(edge: &Edge) -> Vec<String> {
     let status = status(edge, "").await;
     let problems = status["health"]["problems"].as_array().unwrap();
+    assert!(problems.iter().all(|problem| problem["at"].is_string()), "{problems:?}");
     problems.iter().map(|problem| problem["code"].as_str().unwrap().to_owned()).collect()
 }
 

@@ -67,6 +67,8 @@ async fn server_errors_of_the_edge_are_a_problem() {
         assert_eq!(connection.token("billing").await.status, 503);
     }
     assert_problem(&edge, "server_errors", "degraded", "the edge itself responds so").await;
+    let metric = "mtls_edge_problems{code=\"server_errors\",level=\"degraded\"}";
+    assert_eq!(admin::metric(&edge, metric).await, 1);
     // The cause comes first.
     let first = admin::status(&edge, "").await["health"]["problems"][0].clone();
     assert_eq!(first["code"], "upstream_down");

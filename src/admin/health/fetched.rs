@@ -12,15 +12,15 @@ const FETCHES: usize = 20;
 
 impl Found {
     /// Reports those without whose key set nothing can be verified: it has never been fetched, and none is cached.
-    pub(super) fn missing_key_sets(&mut self, site: &Site) {
+    pub(super) fn missing_key_sets(&mut self, site: &Site, fetches: &Fetches) {
         for issuer in &site.token_issuers {
             let Verification::Keys(published) = &issuer.verification else { continue };
             if published.keys.is_none() {
+                let (name, url) = (&issuer.name, &published.url);
                 let what = format!(
-                    "no access token of the token issuer {:?} can be verified: its key set has not been fetched yet",
-                    issuer.name
+                    "no access token of the token issuer {name:?} can be verified: its key set {url} has not been fetched yet"
                 );
-                self.report(Kind::KeySetMissing, what, None);
+                self.report(Kind::KeySetMissing, what, fetches.failing_since(url));
             }
         }
         let mut applications: Vec<&Application> =
@@ -37,7 +37,7 @@ impl Found {
             let what = format!(
                 "each assertion of the application {id:?} is refused: its key set {url} has not been fetched yet"
             );
-            self.report(Kind::KeySetMissing, what, None);
+            self.report(Kind::KeySetMissing, what, fetches.failing_since(url));
         }
         if others > 0 {
             let what = format!(

@@ -1,3 +1,5 @@
+use HandshakeFailure::{Alert, Closed, ProxyHeader};
+
 use super::*;
 
 const AT: Timestamp = Timestamp::from_unix(1000);
@@ -62,7 +64,6 @@ fn failed_handshakes_matter_only_if_nobody_succeeds() {
         }
         Totals { requests: vec![forwarded], handshakes, handshake_failures: counts, ..Totals::default() }
     };
-    use HandshakeFailure::{Alert, Closed, ProxyHeader};
     for (handshakes, forwarded, failures, kind) in [
         (0, 0, &[(ProxyHeader, 2)][..], None),
         (0, 0, &[(ProxyHeader, 3), (Closed, 2)], Some(Kind::ProxyHeaders)),

@@ -26,7 +26,7 @@ impl<F: Fn(&mut Families) + Send + Sync> Collector for F {
 #[derive(Default)]
 pub struct Registry {
     workers: Mutex<Vec<Arc<WorkerMetrics>>>,
-    collectors: Mutex<Vec<Box<dyn Collector>>>,
+    collectors: Mutex<Vec<Arc<dyn Collector>>>,
 }
 
 impl fmt::Debug for Registry {
@@ -46,16 +46,24 @@ impl Registry {
 
     /// Registers a collector.
     pub fn add(&self, collector: impl Collector + 'static) {
-        self.collectors.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(collector));
+        self.collectors.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(collector));
+    }
+
+    fn workers(&self) -> Vec<Arc<WorkerMetrics>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Not locked while they collect: one may read totals.
+    fn collectors(&self) -> Vec<Arc<dyn Collector>> {
+        self.collectors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes a snapshot of all metrics.
     #[must_use]
     pub fn collect(&self) -> Families {
         let mut families = Families::default();
-        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        WorkerMetrics::sum(workers.iter().map(Arc::as_ref), &mut families);
-        for collector in &*self.collectors.lock().unwrap_or_else(PoisonError::into_inner) {
+        WorkerMetrics::sum(self.workers().iter().map(Arc::as_ref), &mut families);
+        for collector in self.collectors() {
             collector.collect(&mut families);
         }
         families
@@ -64,9 +72,8 @@ impl Registry {
     /// Sums what all requests have in common. Costs less than [`Registry::collect`], and does not depend on the number of applications.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut totals = Totals::of(workers.iter().map(Arc::as_ref));
-        for collector in &*self.collectors.lock().unwrap_or_else(PoisonError::into_inner) {
+        let mut totals = Totals::of(self.workers().iter().map(Arc::as_ref));
+        for collector in self.collectors() {
             collector.add_to(&mut totals);
         }
         totals

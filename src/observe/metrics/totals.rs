@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Counters, Distribution, WorkerMetrics, traffic};
+use super::{
+    Counters, Distribution, WorkerMetrics,
+    traffic::{self, Responses},
+};
 
 /// Counts since the start, and what is in use now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,15 +26,6 @@ pub struct Totals {
     pub handshake_failures: Vec<u64>,
     /// Connections that the edge closed, in the order of [`super::CloseReason::VALUES`].
     pub connections_closed: Vec<u64>,
-}
-
-/// How many responses were sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Responses {
-    /// With any status.
-    pub all: u64,
-    /// With a status of the class 5xx.
-    pub server_errors: u64,
 }
 
 impl Totals {

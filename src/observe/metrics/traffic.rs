@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
-    Responses, WorkerMetrics,
+    WorkerMetrics,
     cells::{Buckets, Counters, Histogram, label, number},
     family::{Distribution, Families, Kind, Value},
     series::{self, ByAddress, Index},
@@ -32,6 +32,15 @@ impl StatusClass {
             _ => Self::ServerError,
         }
     }
+}
+
+/// How many responses were sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Responses {
+    /// With any status.
+    pub all: u64,
+    /// With a status of the class 5xx.
+    pub server_errors: u64,
 }
 
 /// From what a token endpoint takes to what makes clients give up.

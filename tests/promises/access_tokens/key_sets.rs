@@ -114,6 +114,7 @@ async fn without_a_key_set_requests_wait_for_it() {
     assert_eq!(outcome(&edge, "unavailable").await, 1);
     let problem = admin::status(&edge, "").await["health"]["problems"][0].clone();
     assert_eq!((&problem["code"], &problem["level"]), (&"key_set_missing".into(), &"degraded".into()));
+    assert!(problem["at"].is_string(), "{problem}");
     assert!(problem["what"].as_str().unwrap().contains("token issuer \"as\""), "{problem}");
     setup.serve(200, &key_set(&[("k1", &setup.key)]));
     happens(async || get(&client, "/api/x", &bearer(&setup.token())).await.status == 200).await;

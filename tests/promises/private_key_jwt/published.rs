@@ -151,6 +151,7 @@ async fn without_any_key_every_assertion_is_refused() {
     let missing = status(&setup.edge, "").await;
     let problem = &missing["health"]["problems"][0];
     assert_eq!((&problem["code"], &problem["level"]), (&"key_set_missing".into(), &"degraded".into()));
+    assert!(problem["at"].is_string(), "{problem}");
     assert!(problem["what"].as_str().unwrap().contains(&format!("{CLIENT:?}")), "{problem}");
     assert_eq!(missing["health"]["problems"][1]["code"], "fetch_failing", "{missing}");
     published.answer(StatusCode::OK, &json!({ "keys": [ec.jwk()] }).to_string());
