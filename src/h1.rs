@@ -37,6 +37,9 @@ pub enum Error {
     /// The bytes are not an HTTP/1 response.
     #[error("not HTTP/1.1: {0}")]
     Parse(#[from] httparse::Error),
+    /// The bytes are a TLS record.
+    #[error("not HTTP/1.1: a TLS record")]
+    TlsRecord,
     /// The head or the trailers exceed the limit, in bytes.
     #[error("the head or the trailers exceed {0} bytes")]
     TooLong(usize),

@@ -25,6 +25,8 @@ pub(super) fn explained(error: &dyn fmt::Display, target: &Target) -> String {
         certificate_refused(target)
     } else if text.ends_with("InvalidContentType") {
         ": the origin speaks no TLS; write http:// in its URL"
+    } else if text.ends_with("a TLS record") {
+        ": the origin speaks TLS; write https:// in its URL"
     } else {
         ""
     };

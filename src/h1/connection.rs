@@ -104,8 +104,9 @@ impl<B: Body<Data = Bytes> + Unpin> Connection<B> {
             let Receiving::Head { method, scan } = &mut self.receiving else {
                 return Poll::Ready(Err(Error::Incomplete));
             };
+            let head = response::take(&mut self.read, scan, method, &mut self.map);
             if let Some(Head { parts, framing, persists, keep_alive }) =
-                response::take(&mut self.read, scan, method, &mut self.map)?
+                head.map_err(|error| self.without_head(error))?
             {
                 self.keep_alive = self.keep_alive.followed_by(keep_alive);
                 let takes_more = self.keep_alive.requests != Some(0);
@@ -123,9 +124,9 @@ impl<B: Body<Data = Bytes> + Unpin> Connection<B> {
                 return Poll::Ready(Ok(parts));
             }
             match self.poll_read(cx) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Error::Incomplete)),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.without_head(Error::Incomplete))),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.without_head(error.into()))),
                 // A server may respond and close before it has read the whole request: its response counts for more than the
                 // failed write. If none comes, a later read reports the end of the connection.
                 Poll::Pending => {
@@ -136,6 +137,11 @@ impl<B: Body<Data = Bytes> + Unpin> Connection<B> {
                 }
             }
         }
+    }
+
+    /// Why there is no head: a server that expects TLS answers a request with an alert, and closes the connection.
+    fn without_head(&self, error: Error) -> Error {
+        if matches!(*self.read, [21 | 22, 3, ..]) { Error::TlsRecord } else { error }
     }
 
     /// Sends more of the request after its response has begun.

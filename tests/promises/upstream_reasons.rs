@@ -46,6 +46,20 @@ async fn an_origin_that_fails_has_its_reason_and_time() {
 }
 
 #[tokio::test]
+async fn a_tls_origin_behind_an_http_url_is_recognized() {
+    let server = Ca::new("Server CA").server(&["localhost"]);
+    let answer = |_: &_| Response::new(Full::new(Bytes::new()));
+    let upstream = TlsUpstream::answering(&server, &["http/1.1"], answer).await;
+    let (edge, client) = edge_before(upstream.url().replace("https:", "http:"), "eject_after = 1");
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 502);
+    let why = "not HTTP/1.1: a TLS record: the origin speaks TLS; write https:// in its URL";
+    edge.wait_for_log(why);
+    let problem = &status(&edge, "").await["health"]["problems"][0];
+    assert!(problem["what"].as_str().unwrap().contains(why), "{problem}");
+    edge.stop();
+}
+
+#[tokio::test]
 async fn a_cured_origin_recovers_without_a_request() {
     let refusing = Refusing::bind();
     let (edge, client) = edge_before(refusing.url(), "");
