@@ -83,11 +83,29 @@ fn by(proof: &Proof) -> String {
     )
 }
 
+/// What is said of a refusal that does not depend on the time.
+const NO_TIME: &str = "no time changes that";
+/// What is said of a refusal that lasts until a fetch succeeds.
+const AWAITS_KEY_SET: &str = "judged again once it is; `mtls-edge status` shows why a fetch fails";
+
+/// Why the edge refuses.
+struct Rule {
+    text: String,
+    /// What is said if it accepts at no other time.
+    otherwise: &'static str,
+}
+
+impl<T: ToString> From<T> for Rule {
+    fn from(text: T) -> Self {
+        Self { text: text.to_string(), otherwise: NO_TIME }
+    }
+}
+
 /// The judgement now, and when it changes. Between two boundaries it is the same.
 fn when(
     now: Timestamp,
     boundaries: &BTreeSet<Timestamp>,
-    judge: impl Fn(Timestamp) -> Result<String, String>,
+    judge: impl Fn(Timestamp) -> Result<String, Rule>,
 ) -> Verdict {
     let accepted = |time: &&Timestamp| judge(**time).is_ok();
     let later = || boundaries.iter().filter(|time| **time > now);
@@ -99,16 +117,16 @@ fn when(
         Ok(by) => {
             return Verdict { text: format!("accepted now{by}{}", end_after(now)), is_accepted: true };
         }
-        Err(rule) => visible(&rule).into_owned(),
+        Err(rule) => rule,
     };
     let change = if let Some(begin) = later().find(accepted) {
         format!("accepted from {begin} ({}){}", begin.relative_to(now).in_two_units(), end_after(*begin))
     } else if let Some(begin) = boundaries.iter().filter(|time| **time < now).find(accepted) {
         format!("was accepted from {begin}{}", end_after(*begin))
     } else {
-        "no time changes that".to_owned()
+        rule.otherwise.to_owned()
     };
-    Verdict { text: format!("REFUSED now: {rule}; {change}"), is_accepted: false }
+    Verdict { text: format!("REFUSED now: {}; {change}", visible(&rule.text)), is_accepted: false }
 }
 
 #[cfg(test)]
@@ -123,7 +141,7 @@ mod tests {
     fn verdict(now: i64, from: i64, until: i64) -> String {
         let boundaries = [now, from, until].map(at).into();
         when(at(now), &boundaries, |time| {
-            if (at(from)..at(until)).contains(&time) { Ok(String::new()) } else { Err("a rule".to_owned()) }
+            if (at(from)..at(until)).contains(&time) { Ok(String::new()) } else { Err("a rule".into()) }
         })
         .text
     }

@@ -308,6 +308,24 @@ fn explain_judges_nothing_while_a_crl_is_missing() {
 }
 
 #[test]
+fn explain_awaits_a_key_set_that_was_never_fetched() {
+    let claims = json!({ "iss": "reports", "sub": "reports", "aud": ISSUER, "iat": Clock::System.now().unix(),
+        "exp": Clock::System.now().unix() + 60, "jti": "1" });
+    let registered = "[[application]]\nclient_id = \"reports\"\nauth_method = \"private_key_jwt\"\n\
+        jwks_uri = { url = \"http://127.0.0.1:9/jwks.json\", file = \"state/reports.json\" }\n";
+    let builder = EdgeBuilder::new("http://127.0.0.1:1")
+        .domain(DOMAIN, &format!("issuer = \"{ISSUER}\""))
+        .applications_file("published.toml")
+        .file("published.toml", registered)
+        .file("assertion", SigningKey::p256().token(&json!({ "alg": "ES256" }), &claims));
+    let output = builder.output_of("explain", &["assertion"]);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{printed}{}", text(&output.stderr));
+    let expected = "its key set has not been fetched yet; judged again once it is";
+    assert!(printed.contains(expected) && !printed.contains("no time"), "{printed}");
+}
+
+#[test]
 fn explain_judges_no_client_that_is_forwarded() {
     let key = SigningKey::p256();
     let claims = |more: serde_json::Value| {

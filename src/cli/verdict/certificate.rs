@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
-use super::{Verdict, by, forwarded, when};
+use super::{Rule, Verdict, by, forwarded, when};
 use crate::{
     authenticate::{
         AssertionRules, Attempt, Basis, ChainSlot, Denial, Mechanism, Presented, RefusalCache, judge_any,
@@ -95,7 +95,7 @@ impl Judged<'_> {
             );
             return Verdict { text, is_accepted: false };
         }
-        let judge = |at| self.judge(application, at).map(|(_, by)| by).map_err(|denial| denial.to_string());
+        let judge = |at| self.judge(application, at).map(|(_, by)| by).map_err(Rule::from);
         let verdict = when(self.now, &self.boundaries(application), judge);
         let method = application.method.kind().as_str();
         let mut text = format!("{} ({method}): {}\n", application.client_id, verdict.text);

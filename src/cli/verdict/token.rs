@@ -4,9 +4,11 @@ use std::{collections::BTreeSet, fmt::Write, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::{Verdict, by, forwarded, when};
+use super::{AWAITS_KEY_SET, Rule, Verdict, by, forwarded, when};
 use crate::{
-    authenticate::{AssertionRules, Attempt, Denial, JWT, Mechanism, judge_client, read_assertion},
+    authenticate::{
+        AssertionError, AssertionRules, Attempt, Denial, JWT, Mechanism, judge_client, read_assertion,
+    },
     authorization_request::{Outside, RequestObject},
     cli::presented::Token,
     clock::Timestamp,
@@ -83,19 +85,27 @@ fn assertion(site: &Site, judged: &Judged<'_>) -> Verdict {
             limit: 1,
         };
         if !domain.routes.iter().any(|route| route.authenticate == Authenticate::Client) {
-            return Err("no route authenticates clients by their client_id".to_owned());
+            return Err("no route authenticates clients by their client_id".into());
         }
         let attempt = Attempt { client_id: &client_id, mechanism, presented: None, assertions, now };
         match judge_client(&site.trust, attempt) {
             Ok(proof) => Ok(proof.as_ref().map_or_else(String::new, by)),
             Err(Denial::Binding { proved: true, .. }) if domain.client_auth == ClientAuth::Off => {
                 Err("its tokens are bound to a certificate, and none is requested (client_auth = \"off\")"
-                    .to_owned())
+                    .into())
             }
             Err(Denial::Binding { proved: true, cause, .. }) => {
                 Ok(format!(" with a client certificate besides ({cause})"))
             }
-            Err(denial) => Err(denial.to_string()),
+            Err(denial) => {
+                let rule = Rule::from(&denial);
+                Err(match denial {
+                    Denial::Assertion { error, .. } if matches!(*error, AssertionError::NoKeySet) => {
+                        Rule { otherwise: AWAITS_KEY_SET, ..rule }
+                    }
+                    _ => rule,
+                })
+            }
         }
     };
     let mut verdict = of_domains(site, judged, &boundaries, judge);
@@ -121,13 +131,13 @@ fn request_object(site: &Site, judged: &Judged<'_>) -> Verdict {
     of_domains(site, judged, &boundaries, |domain, now| {
         let reads = |route: &Route| route.signed_request != SignedRequest::Off;
         if domain.security_profile.is_none() && !domain.routes.iter().any(reads) {
-            return Err("no route verifies request objects (signed_request)".to_owned());
+            return Err("no route verifies request objects (signed_request)".into());
         }
         let outside = Outside { request: Some(&judged.token.text), ..Outside::default() };
         let issuer = domain.issuer.as_ref();
         match RequestObject::verify(&judged.token.text, application, &outside, issuer, now) {
             Ok(verified) => Ok(format!(" by the request key {:?}", verified.key.name)),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.into()),
         }
     })
 }
@@ -142,9 +152,8 @@ fn assertion_alone(judged: &Judged<'_>) -> String {
     let used = ReplayStore::new(Timestamp::MIN);
     let rules = AssertionRules { issuer: Some(&issuer), fapi: false, used: &used, limit: 1 };
     let judge = |now| read_assertion(&judged.token.text, &client_id, rules, now).map(|()| String::new());
-    let verdict = when(judged.now, &judged.boundaries(TimeRules::ASSERTION), |now| {
-        judge(now).map_err(|error| error.to_string())
-    });
+    let verdict =
+        when(judged.now, &judged.boundaries(TimeRules::ASSERTION), |now| judge(now).map_err(Rule::from));
     format!("{}\n{ALONE}", verdict.text)
 }
 
@@ -155,9 +164,10 @@ const ALONE: &str =
 /// The verdict on a request object without a configuration: its form and its times.
 fn request_object_alone(judged: &Judged<'_>) -> String {
     let judge = |now| {
-        let jws = Jws::parse(&judged.token.text).map_err(|error| error.to_string())?;
-        let claims = Claims::parse(jws.payload()).map_err(|error| error.to_string())?;
-        RequestObject::TIMES.judge(&claims, now).map(|_| String::new()).map_err(|error| error.to_string())
+        let jws = Jws::parse(&judged.token.text)?;
+        let claims = Claims::parse(jws.payload())?;
+        RequestObject::TIMES.judge(&claims, now)?;
+        Ok(String::new())
     };
     let verdict = when(judged.now, &judged.boundaries(RequestObject::TIMES), judge);
     format!("{}\nonly its form and its times were judged. {ALONE}", verdict.text)
@@ -178,7 +188,7 @@ fn of_domains(
     site: &Site,
     judged: &Judged<'_>,
     boundaries: &BTreeSet<Timestamp>,
-    judge: impl Fn(&Domain, Timestamp) -> Result<String, String>,
+    judge: impl Fn(&Domain, Timestamp) -> Result<String, Rule>,
 ) -> Verdict {
     let audience = judged.token.claims.as_ref().and_then(|claims| claims.get("aud"));
     let one = audience.and_then(Value::as_str);
