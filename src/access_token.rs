@@ -47,7 +47,7 @@ pub enum TokenType {
 pub struct Rules {
     /// The issuer identifier, compared with `iss` byte by byte.
     pub issuer: Box<str>,
-    /// The values of `aud` of which a token must have one. Empty: `aud` is not checked.
+    /// The values of `aud` of which a token must have one. Empty: introspection does not check `aud`, and no JWT is accepted.
     pub audiences: Box<[Box<str>]>,
     /// The accepted types of JWTs.
     pub typ: TokenType,

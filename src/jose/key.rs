@@ -22,7 +22,7 @@ impl VerifyingKey {
         Self::new(&Material::from_spki(der)?, algorithm, kid)
     }
 
-    /// The key of a JWK. `kid` overrides that of the JWK if that has none.
+    /// The key of a JWK. `kid` is that of the key if the JWK has none.
     ///
     /// # Errors
     ///
