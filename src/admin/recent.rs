@@ -53,6 +53,8 @@ impl Recent {
     pub(super) fn add(&self, now: Instant, totals: Totals, at: Timestamp) {
         self.troubles(&totals, at);
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first sample may come after the first traffic. At the start there was none.
+        let totals = if state.totals.is_empty() { Totals::default() } else { totals };
         state.totals.push_back((now, totals));
         while state.totals.get(1).is_some_and(|(then, _)| now.duration_since(*then) >= WINDOW) {
             state.totals.pop_front();

@@ -38,11 +38,12 @@ fn what_is_longer_ago_than_a_minute_does_not_count() {
         recent.add(start + Duration::from_secs(5 * tick), responses(10, 10), AT);
         assert_eq!(recent.0.lock().unwrap().totals.len(), usize::try_from(tick).unwrap() + 1);
     }
-    // The first totals are those of the start of the minute, and have all errors.
+    // What came before the first sample counts for the first minute.
+    assert_eq!(kinds(&recent, &responses(10, 10)), [Kind::ServerErrors]);
+    recent.add(start + Duration::from_secs(65), responses(10, 10), AT);
+    assert_eq!(recent.0.lock().unwrap().totals.len(), 13);
     assert_eq!(kinds(&recent, &responses(10, 10)), []);
     assert_eq!(kinds(&recent, &responses(13, 13)), [Kind::ServerErrors]);
-    recent.add(start + Duration::from_secs(65), responses(13, 13), AT);
-    assert_eq!(recent.0.lock().unwrap().totals.len(), 13);
 }
 
 #[test]
