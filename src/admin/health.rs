@@ -49,6 +49,7 @@ pub(super) fn problems(state: &State, site: &Site, now: Timestamp) -> Vec<(Kind,
     found.running(state);
     found.traffic(state);
     found.endings(site);
+    found.not_valid_yet(site);
     found.orders(site, &state.reloads.orders);
     found.applications(&state.calendar.of(&site.trust.registry));
     found.upstreams(site);
@@ -93,6 +94,11 @@ impl Found {
                 format!("the changed configuration is rejected, the previous one is active: {problems}");
             self.report(Kind::ReloadRejected, what, reloads.failing_since);
         }
+        if let Some((since, problems)) = reloads.start_failure {
+            let what =
+                format!("a start would refuse the active configuration, also one after SIGUSR2: {problems}");
+            self.report(Kind::StartPrevented, what, Some(since));
+        }
         for (name, failure) in state.reloads.sources.states() {
             let Some(failure) = failure else { continue };
             let what = format!("the source of applications {name:?} fails: {}", failure.error);
@@ -122,6 +128,23 @@ impl Found {
             self.report(expired, format!("{what} has expired"), Some(end));
         } else if end.days_since(self.now) < days {
             self.report(expiring, format!("{what} expires"), Some(end));
+        }
+    }
+
+    /// Reports server certificates and client CAs that are not valid yet: each was when it was loaded, so the clock was set back.
+    fn not_valid_yet(&mut self, site: &Site) {
+        let served = site.domains.iter().filter_map(|(name, domain)| {
+            Some((format!("server certificate of {name}"), domain.tls.certificate()?.validity()))
+        });
+        let cas = site.trust.authorities.client_cas();
+        let cas = cas.map(|ca| (format!("client CA {:?}", ca.subject), ca.validity));
+        let now = self.now;
+        for (what, Validity { not_before, .. }) in served.chain(cas) {
+            if not_before > now {
+                let what =
+                    format!("the {what} is not valid before {not_before}: check the clock, it is {now} here");
+                self.report(Kind::NotValidYet, what, None);
+            }
         }
     }
 

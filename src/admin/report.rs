@@ -58,7 +58,7 @@ pub(super) fn status(state: &State, query: &Query, now: Timestamp) -> Status {
 }
 
 fn trust(state: ReloadState, now: Timestamp) -> Trust {
-    let ReloadState { succeeded, failed, since, why, failure, failing_since } = state;
+    let ReloadState { succeeded, failed, since, why, failure, failing_since, start_failure: _ } = state;
     Trust {
         in_force_since: since,
         // The clock may have been set back.

@@ -58,7 +58,7 @@ pub(super) fn tables(status: &Status) -> Vec<Table> {
                 let failure = ordered.failure.as_ref();
                 [
                     ordered.domain.clone().into(),
-                    at(ordered.renewed_at, "at once"),
+                    at(failure.map(|failure| failure.next).or(ordered.renewed_at), "at once"),
                     at(failure.map(|failure| failure.since), ""),
                     shown(failure.map(|failure| &failure.why)),
                 ]

@@ -46,6 +46,8 @@ pub struct Problem {
     pub help: Option<String>,
     /// When it ends without any change: a certificate that is not valid yet becomes valid.
     pub ends: Option<Timestamp>,
+    /// Whether a start is refused for it, though a reload is not.
+    pub prevents_start: bool,
 }
 
 impl Problem {
@@ -58,6 +60,15 @@ impl Problem {
             what: what.into(),
             help: None,
             ends: None,
+            prevents_start: false,
+        }
+    }
+
+    /// Makes an error of a start a warning of a reload: what was removed must not work any longer, whoever still needs it.
+    pub(crate) fn tolerate(&mut self) {
+        if self.severity == Severity::Error {
+            self.severity = Severity::Warning;
+            self.prevents_start = true;
         }
     }
 

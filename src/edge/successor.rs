@@ -38,7 +38,7 @@ pub enum UpgradeError {
         error: io::Error,
     },
     /// It ended.
-    #[error("the new process ended ({0}); see its messages above")]
+    #[error("the new process ended ({0}); what it has written is above")]
     Ended(ExitStatus),
     /// It did not do its part.
     #[error("the new process did not take over: {0}")]
@@ -98,7 +98,7 @@ impl Estate {
         let mut child = command.spawn().map_err(|error| UpgradeError::Start { program, error })?;
         // Otherwise the end of the new process would not be noticed: this one would hold its end.
         drop(command);
-        let link = self.talk(channel).map_err(|error| self.give_up(&mut child, error))?;
+        let link = self.talk(channel, child.id()).map_err(|error| self.give_up(&mut child, error))?;
         go(child.id());
         let started = link.set_patience(DECISION).and_then(|()| link.send(&Message::Go));
         started.map_err(|error| {
@@ -109,16 +109,22 @@ impl Estate {
     }
 
     /// Everything up to the moment when the new process is ready.
-    fn talk(&self, mut channel: Channel) -> io::Result<Link> {
+    fn talk(&self, mut channel: Channel, id: u32) -> io::Result<Link> {
         channel.set_patience(Some(TALK))?;
         let places = self.sockets.iter().map(|(place, _)| *place).collect();
         let configuration = self.configuration.clone();
         channel.send(&Message::Begin(Begin { places, stores: self.memory.store_keys(), configuration }))?;
         let descriptors: Vec<_> = self.sockets.iter().map(|(_, socket)| socket.as_fd()).collect();
         channel.send_descriptors(&descriptors)?;
-        tracing::info!(sockets = descriptors.len(), "upgrade: a new process has the sockets");
+        let within_seconds = START.as_secs();
+        tracing::info!(
+            sockets = descriptors.len(),
+            id,
+            within_seconds,
+            "upgrade: a new process has the sockets"
+        );
         channel.set_patience(Some(START))?;
-        expect(&channel.receive()?, &Message::Built)?;
+        expect(&channel.receive().map_err(|error| within(error, START))?, &Message::Built)?;
         channel.set_patience(Some(TALK))?;
         let link = Link::new(channel);
         self.memory.hand_over(&link)?;
@@ -160,6 +166,14 @@ fn end_of(child: &mut Child) -> Option<ExitStatus> {
         }
         thread::park_timeout(EXIT / 50);
     }
+}
+
+/// Says how long the new process was waited for, if that is the error.
+fn within(error: io::Error, patience: Duration) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        return io::Error::new(io::ErrorKind::TimedOut, format!("it did not answer within {patience:?}"));
+    }
+    error
 }
 
 fn expect(message: &Message, expected: &Message) -> io::Result<()> {

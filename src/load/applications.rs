@@ -158,7 +158,7 @@ impl<'a> RegistryBuilder<'a> {
     /// effect even if applications still need it.
     pub(super) fn check_authorities(&mut self, settings: &settings::Settings) {
         let trust = &settings.trust;
-        let max_severity = if self.previous.is_some() { Severity::Warning } else { Severity::Error };
+        let is_reload = self.previous.is_some();
         let place = settings.spans.get("trust.client_ca").unwrap_or(&trust.applications.span);
         let missing = if trust.client_ca.is_empty() {
             suspicious::check_client_ca_exists(&self.registry, place)
@@ -168,9 +168,12 @@ impl<'a> RegistryBuilder<'a> {
         // Without client CAs every pin would be reported, which adds nothing.
         let pins = if missing.is_some() { Vec::new() } else { self.loader.pins.unreachable(trust) };
         let problems = missing.into_iter().chain(pins);
-        self.loader.problems.extend(
-            problems.map(|problem| Problem { severity: problem.severity.min(max_severity), ..problem }),
-        );
+        self.loader.problems.extend(problems.map(|mut problem| {
+            if is_reload {
+                problem.tolerate();
+            }
+            problem
+        }));
         let shared = std::mem::take(&mut self.shared_subjects).problems(&self.loader.pins, trust);
         self.loader.problems.extend(shared);
     }

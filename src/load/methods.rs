@@ -3,7 +3,7 @@
 
 use crate::{
     config::{
-        Problem, Severity,
+        Problem,
         settings::{Domain, Settings},
     },
     site::{Authenticate, SignedRequest},
@@ -40,9 +40,7 @@ pub(super) fn check(settings: &Settings, registry: &Registry, is_reload: bool) -
         ));
     }
     if is_reload {
-        for problem in &mut problems {
-            problem.severity = Severity::Warning;
-        }
+        problems.iter_mut().for_each(Problem::tolerate);
     }
     if forwards {
         let what = "requests of each client_id that is not registered are forwarded, and the edge verifies nothing about them: it does not notice a client_id that is misspelt or was removed";

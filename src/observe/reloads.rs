@@ -38,6 +38,8 @@ pub struct ReloadState {
     pub failure: Option<(Timestamp, String)>,
     /// When they were rejected first, since they were last valid.
     pub failing_since: Option<Timestamp>,
+    /// Since when and why a start would refuse the active configuration.
+    pub start_failure: Option<(Timestamp, String)>,
 }
 
 impl Reloads {
@@ -52,6 +54,7 @@ impl Reloads {
             why,
             failure: None,
             failing_since: None,
+            start_failure: None,
         };
         let (fetches, key_sets) = (Fetches::of_crls(clock.clone()), Fetches::of_key_sets(clock.clone()));
         let (orders, sources) = (Orders::new(clock.clone()), Sources::new(clock.clone()));
@@ -78,6 +81,13 @@ impl Reloads {
         let now = self.clock.now();
         state.failure = Some((now, problems));
         state.failing_since.get_or_insert(now);
+    }
+
+    /// A configuration is active that a start would refuse, for this reason, or not.
+    pub fn set_start_failure(&self, why: Option<String>) {
+        let mut state = self.lock();
+        let since = state.start_failure.take().map_or_else(|| self.clock.now(), |(since, _)| since);
+        state.start_failure = why.map(|why| (since, why));
     }
 
     /// The files match the active configuration. Returns whether they were rejected before.

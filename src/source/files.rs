@@ -263,6 +263,7 @@ impl FileSource {
             self.conflicted = Some(generation);
             return self.reject(contents, settling, &[conflict_problem(&settings, &conflict)]);
         }
+        self.reloads.set_start_failure(report::of_start(&built.problems));
         self.watch_only(built.files);
         self.settings = settings;
         self.key_sets = built.key_sets;

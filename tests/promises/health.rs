@@ -253,3 +253,49 @@ async fn each_problem_has_a_metric_and_a_row() {
     assert_eq!(counted, documented);
     edge.stop();
 }
+
+#[tokio::test]
+async fn what_a_start_would_refuse_is_a_problem() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("ca", &ca.pem())
+        .application("payments", "tls_client_auth", &["subject_dn = \"CN=payments\"".to_owned()])
+        .start();
+    assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
+    let config = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    let line = config.lines().find(|line| line.starts_with("client_ca")).unwrap();
+    // The removal takes effect at once, whoever needs the CA.
+    edge.reload("edge.toml", &config.replace(line, ""));
+    let removed = status(&edge, "").await;
+    assert_eq!(summary(&removed), ("degraded", vec![("degraded", "start_prevented")]));
+    let problem = &removed["health"]["problems"][0];
+    assert!(
+        problem["what"].as_str().unwrap().contains("client_ca") && problem["at"].is_string(),
+        "{problem}"
+    );
+    edge.reload("edge.toml", &config);
+    assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_is_a_problem() {
+    let now = time_from_now(0);
+    let yesterday = |params: &mut rcgen::CertificateParams| params.not_before = time_from_now(-DAY);
+    let builder = EdgeBuilder::new("http://127.0.0.1:1")
+        .usual_domain("auth0")
+        .trust("ca", &Ca::with("Client CA", yesterday).pem())
+        .self_signed_application("billing", &[self_signed_with("billing", yesterday).thumbprint()]);
+    Ca::new("CA").server_with(&[DOMAIN], yesterday).write(builder.path(), DOMAIN);
+    let mut edge = builder.clock(now).start();
+    assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
+    edge.set_clock(now - time::Duration::days(400));
+    let early = status(&edge, "").await;
+    assert_eq!(summary(&early), ("degraded", vec![("degraded", "not_valid_yet"); 2]));
+    let what = early["health"]["problems"][0]["what"].as_str().unwrap();
+    assert!(what.contains("check the clock, it is "), "{what}");
+    edge.set_clock(now);
+    assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
+    edge.stop();
+}

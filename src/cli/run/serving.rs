@@ -1,6 +1,12 @@
 //! What `run` does while it serves: obeys signals, and notifies the service manager.
 
-use std::{fmt::Display, future::pending, process::Command, thread, time::Duration};
+use std::{
+    fmt::Display,
+    future::pending,
+    process::Command,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use tokio::{
     sync::oneshot,
@@ -84,7 +90,8 @@ impl<'a> Serving<'a> {
 
     fn upgrade(&mut self) {
         if self.attempt.is_some() {
-            return tracing::warn!(reason = "another one is in progress", "upgrade ignored");
+            let reason = "another one is in progress: its line \"a new process has the sockets\" says how long it may take";
+            return tracing::warn!(reason, "upgrade ignored");
         }
         self.upgrades += 1;
         if let Some(reason) = supervisor::bound_to_this_process() {
@@ -109,6 +116,8 @@ impl<'a> Serving<'a> {
 struct Attempt {
     outcome: oneshot::Receiver<Result<Successor, UpgradeError>>,
     channel: oneshot::Receiver<Channel>,
+    /// Ended soon after the channel: it ends the new process, too.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Attempt {
@@ -119,12 +128,12 @@ impl Attempt {
         command.args(arguments);
         let (done, outcome) = oneshot::channel();
         let (handle, channel) = oneshot::channel();
-        thread::Builder::new().name("upgrade".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("upgrade".to_owned()).spawn(move || {
             let attempt = |channel| drop(handle.send(channel));
             let go = |id| supervisor::notify(Notice::MainProcess(id), "");
             drop(done.send(estate.hand_over(command, attempt, go)));
         })?;
-        Ok(Self { outcome, channel })
+        Ok(Self { outcome, channel, thread: Some(thread) })
     }
 }
 
@@ -132,6 +141,8 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         if let Ok(channel) = self.channel.try_recv() {
             channel.end();
+            // Otherwise a process that hangs would outlive this one, with the sockets.
+            let _ = self.thread.take().map(JoinHandle::join);
         }
     }
 }

@@ -59,8 +59,10 @@ fn explain_denied(path: &Path) -> Fault {
                 .to_owned()
         }
         None => {
+            // A folder is searched besides.
+            let access = if real.is_dir() { "rx" } else { "r" };
             format!(
-                "as root run: setfacl -m u:{user}:r {} (or: chown {user} {})",
+                "as root run: setfacl -m u:{user}:{access} {} (or: chown {user} {})",
                 shell_path(path),
                 shell_path(path)
             )

@@ -64,7 +64,9 @@ pub(super) fn check_chain(
             };
             let what = format!("{shown} {invalid}: {} will refuse it", role.peers());
             let ends = (!has_expired).then_some(validity.not_before);
-            problems.push(Problem { severity, ends, ..Problem::error(&file.span, key, what).help(help) });
+            let prevents_start = is_used && !has_expired;
+            let problem = Problem::error(&file.span, key, what).help(help);
+            problems.push(Problem { severity, ends, prevents_start, ..problem });
         } else if validity.not_after.days_since(now) < WARN_DAYS && !matches!(role, Role::Acme(_)) {
             let what = format!("{shown} expires {}", validity.not_after.relative_to(now));
             problems.push(Problem::warning(&file.span, key, what).help("renew it"));

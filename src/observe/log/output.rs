@@ -121,20 +121,21 @@ const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 impl FileFailure {
     /// Reports the beginning and the end of a failure, by the number of lines of a batch that could not be written.
-    fn record(&mut self, lost: u64, error: Option<&io::Error>) {
+    fn record(&mut self, path: &Path, lost: u64, error: Option<&io::Error>) {
         match (self.lost, lost) {
             (0, 0) => {}
             (0, _) => {
                 self.lost = lost;
                 let why = error.map_or_else(|| "it accepts nothing".to_owned(), ToString::to_string);
                 failing::set_unwritable(Some(format!(
-                    "the log file cannot be written, its lines are lost: {why}"
+                    "the log file {} cannot be written, its lines are lost: {why}",
+                    path.display()
                 )));
                 self.is_reported = self.reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY);
                 if self.is_reported {
                     self.reported = Some(Instant::now());
                     tracing::warn!(
-                        error = error.map(tracing::field::display),
+                        file = %path.display(), error = error.map(tracing::field::display),
                         "cannot write the log file: its lines are lost until it can be written again"
                     );
                 }
@@ -143,7 +144,7 @@ impl FileFailure {
                 self.lost = 0;
                 failing::set_unwritable(None);
                 if self.is_reported {
-                    tracing::warn!(lost = before, "the log file is written again");
+                    tracing::warn!(file = %path.display(), lost = before, "the log file is written again");
                 }
             }
             (before, _) => self.lost = before.saturating_add(lost),
@@ -198,7 +199,7 @@ impl Writers {
             if !batch.is_empty() {
                 let missing = sink.write(&mut &file.file as &mut dyn Write, batch);
                 lost = lost.max(missing);
-                self.failure.record(missing, sink.error());
+                self.failure.record(&file.path, missing, sink.error());
             }
             let own = own();
             if !own.is_empty() {

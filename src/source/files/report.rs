@@ -7,7 +7,17 @@ pub(super) const MOST: usize = 20;
 
 /// The errors, in one line.
 pub(super) fn errors(problems: &[Problem]) -> String {
-    let (listed, more) = first(problems, Severity::Error);
+    in_one_line(problems, |problem| problem.severity == Severity::Error)
+}
+
+/// Why the next start will be refused, in one line; none if it will not.
+pub(super) fn of_start(problems: &[Problem]) -> Option<String> {
+    let prevents = |problem: &Problem| problem.prevents_start;
+    problems.iter().any(prevents).then(|| in_one_line(problems, prevents))
+}
+
+fn in_one_line(problems: &[Problem], is_listed: impl Fn(&Problem) -> bool) -> String {
+    let (listed, more) = first(problems, is_listed);
     let listed: Vec<String> = listed.iter().map(ToString::to_string).collect();
     let listed = listed.join(" | ");
     if more == 0 { listed } else { format!("{listed} | and {more} more: run `mtls-edge check` for all") }
@@ -15,7 +25,7 @@ pub(super) fn errors(problems: &[Problem]) -> String {
 
 /// Logs the warnings, one per line.
 pub(super) fn warnings(problems: &[Problem]) {
-    let (listed, more) = first(problems, Severity::Warning);
+    let (listed, more) = first(problems, |problem| problem.severity == Severity::Warning);
     for problem in listed {
         tracing::warn!("{problem}");
     }
@@ -24,9 +34,9 @@ pub(super) fn warnings(problems: &[Problem]) {
     }
 }
 
-/// The first of this severity, and the number of further ones.
-fn first(problems: &[Problem], severity: Severity) -> (Vec<&Problem>, usize) {
-    let of_kind = || problems.iter().filter(|problem| problem.severity == severity);
+/// The first of a kind, and the number of further ones.
+fn first(problems: &[Problem], is_listed: impl Fn(&Problem) -> bool) -> (Vec<&Problem>, usize) {
+    let of_kind = || problems.iter().filter(|problem| is_listed(problem));
     (of_kind().take(MOST).collect(), of_kind().skip(MOST).count())
 }
 

@@ -51,6 +51,24 @@ async fn a_failed_upgrade_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_stop_ends_a_process_that_does_not_take_over() {
+    let upstream = Upstream::start().await;
+    let (edge, _client) = installed(&upstream, 1);
+    let program = edge.folder.path().join(INSTALLED);
+    fs::remove_file(&program).unwrap();
+    fs::write(&program, "#!/bin/sh\nexec sleep 100\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    edge.signal("USR2");
+    let line = edge.wait_for_log("a new process has the sockets");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["within_seconds"], 120);
+    let process = format!("/proc/{}", line["id"]);
+    assert!(Path::new(&process).exists());
+    edge.stop();
+    assert!(!Path::new(&process).exists(), "it has the sockets");
+}
+
+#[tokio::test]
 async fn a_second_signal_during_an_upgrade_is_ignored() {
     let upstream = Upstream::start().await;
     let (edge, client) = installed(&upstream, 1);
