@@ -12,6 +12,8 @@ use crate::{
 
 /// Listing all again because further certificates were used may take this part of the time.
 const SHARE: u32 = 100;
+/// A list that is not longer takes no time worth counting.
+const SHORT: usize = 1000;
 
 /// A credential whose end is known.
 #[derive(Debug)]
@@ -122,7 +124,8 @@ impl Calendar {
         let (version, known) = (registry.version(), known_ends());
         if let Some(listed) = &*listed
             && listed.version == version
-            && (listed.known == known || listed.at.elapsed() < listed.took * SHARE)
+            && (listed.known == known
+                || (listed.ends.0.len() > SHORT && listed.at.elapsed() < listed.took * SHARE))
         {
             return Arc::clone(&listed.ends);
         }
