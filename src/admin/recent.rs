@@ -37,6 +37,10 @@ struct State {
     totals: VecDeque<(Instant, Totals)>,
     /// Since when there is each trouble, by its kind and its domain.
     since: BTreeMap<(Kind, String), Timestamp>,
+    /// The responses of each domain at the last look.
+    looked: BTreeMap<String, Responses>,
+    /// The responses of a domain when it had recovered: what was before does not count any more.
+    recovered: BTreeMap<String, Responses>,
 }
 
 /// A problem of the traffic.
@@ -64,9 +68,11 @@ impl Recent {
     /// What is wrong with the traffic between the totals of a minute ago, or of the start, and these, at a time by the clock.
     pub(super) fn troubles(&self, totals: &Totals, at: Timestamp) -> Vec<Trouble> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
+        state.note_recovered(totals);
         let nothing = Totals::default();
         let before = state.totals.front().map_or(&nothing, |(_, totals)| totals);
-        let found = found(before, totals);
+        let found = found(before, totals, &state.recovered);
         let former = mem::take(&mut state.since);
         let mut trouble = |(kind, domain, what)| {
             let key = (kind, domain);
@@ -78,19 +84,44 @@ impl Recent {
     }
 }
 
+impl State {
+    /// A domain has recovered once there are responses since the last look, and none of them is a server error: whoever has cured it does
+    /// not wait for a minute to see that.
+    fn note_recovered(&mut self, totals: &Totals) {
+        for (domain, responses) in &totals.responses {
+            let looked = self.looked.get(domain).copied().unwrap_or_default();
+            let is_clean = responses.all > looked.all && responses.server_errors == looked.server_errors;
+            if is_clean && self.since.contains_key(&(Kind::ServerErrors, domain.clone())) {
+                self.recovered.insert(domain.clone(), *responses);
+            }
+        }
+        self.looked.clone_from(&totals.responses);
+    }
+}
+
 /// The kinds of what is wrong, each with the domain that it concerns, if it is one, and a sentence.
-fn found(before: &Totals, now: &Totals) -> Vec<(Kind, String, String)> {
-    let mut found = server_errors(before, now);
+fn found(
+    before: &Totals,
+    now: &Totals,
+    recovered: &BTreeMap<String, Responses>,
+) -> Vec<(Kind, String, String)> {
+    let mut found = server_errors(before, now, recovered);
     let all = handshakes(before, now).into_iter().chain(connections(before, now));
     found.extend(all.map(|(kind, what)| (kind, String::new(), what)));
     found
 }
 
-fn server_errors(before: &Totals, now: &Totals) -> Vec<(Kind, String, String)> {
+fn server_errors(
+    before: &Totals,
+    now: &Totals,
+    recovered: &BTreeMap<String, Responses>,
+) -> Vec<(Kind, String, String)> {
     let own = since(&before.requests, &now.requests, Outcome::UpstreamFailed as usize);
     let mut found = Vec::new();
     for (domain, total) in &now.responses {
-        let former = before.responses.get(domain).copied().unwrap_or_default();
+        let at = |all: &BTreeMap<String, Responses>| all.get(domain).copied().unwrap_or_default();
+        let (former, recovered) = (at(&before.responses), at(recovered));
+        let former = if recovered.all > former.all { recovered } else { former };
         let Responses { all, server_errors } = Responses {
             all: total.all.saturating_sub(former.all),
             server_errors: total.server_errors.saturating_sub(former.server_errors),
