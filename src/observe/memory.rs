@@ -70,15 +70,17 @@ impl MemoryWatch {
         self.limit.store(limit, Relaxed);
         let was_short = self.is_short();
         let is_short = limit > 0 && used >= if was_short { limit - limit / 20 } else { limit };
+        if is_short && !was_short {
+            self.since.store(Clock::System.now().unix(), Relaxed);
+        }
+        self.is_short.store(is_short, Relaxed);
         match (was_short, is_short) {
             (false, true) => {
-                self.since.store(Clock::System.now().unix(), Relaxed);
                 tracing::warn!(used, limit, "memory is short: new connections replace others or are refused");
             }
             (true, false) => tracing::info!(used, limit, "memory is not short any more"),
             _ => {}
         }
-        self.is_short.store(is_short, Relaxed);
     }
 
     /// Whether memory is short.
