@@ -174,6 +174,8 @@ impl Edge {
     pub fn stop_replaced(self, successor: Successor) -> Result<(), EdgeError> {
         let until = self.drain_end();
         Operator::stop(self.operators);
+        // From then on nobody reaches this process in place of the new one.
+        tracing::info!(successor = successor.id(), "replaced: finishing the requests in flight");
         let drained = self.workers.stop(End::Replaced);
         successor.drained(&self.memory);
         self.exporter.stop(until);

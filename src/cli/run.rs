@@ -49,10 +49,7 @@ pub(super) fn run(config: PathBuf, workers: Option<usize>) -> ExitCode {
             tracing::info!("draining: finishing the requests in flight");
             edge.stop()
         }
-        Ok(Ended::Replaced(successor)) => {
-            tracing::info!(successor = successor.id(), "replaced: finishing the requests in flight");
-            edge.stop_replaced(successor)
-        }
+        Ok(Ended::Replaced(successor)) => edge.stop_replaced(successor),
         Err(error) => Err(error),
     };
     match drained {
