@@ -85,7 +85,7 @@ impl Recent {
 }
 
 impl State {
-    /// A domain has recovered once there are responses since the last look, and none of them is a server error: whoever has cured it does
+    /// A domain has recovered once there are responses since the last look, and none of them is a server error: an operator who has cured it does
     /// not wait for a minute to see that.
     fn note_recovered(&mut self, totals: &Totals) {
         for (domain, responses) in &totals.responses {

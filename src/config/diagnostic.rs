@@ -64,7 +64,7 @@ impl Problem {
         }
     }
 
-    /// Makes an error of a start a warning of a reload: what was removed must not work any longer, whoever still needs it.
+    /// Makes an error of a start a warning of a reload: what was removed must not work any longer, even if an application still needs it.
     pub(crate) fn tolerate(&mut self) {
         if self.severity == Severity::Error {
             self.severity = Severity::Warning;

@@ -265,7 +265,7 @@ async fn what_a_start_would_refuse_is_a_problem() {
     assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
     let config = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
     let line = config.lines().find(|line| line.starts_with("client_ca")).unwrap();
-    // The removal takes effect at once, whoever needs the CA.
+    // The removal takes effect at once, although an application needs the CA.
     edge.reload("edge.toml", &config.replace(line, ""));
     happens(async || status(&edge, "").await["health"]["state"] == "degraded").await;
     let removed = status(&edge, "").await;

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A document with whoever asks for it.
+/// A document, and the request to fetch it early.
 #[derive(Clone)]
 struct Asked(RefreshRequest);
 
