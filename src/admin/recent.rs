@@ -106,7 +106,8 @@ fn found(
     recovered: &BTreeMap<String, Responses>,
 ) -> Vec<(Kind, String, String)> {
     let mut found = server_errors(before, now, recovered);
-    let all = handshakes(before, now).into_iter().chain(connections(before, now));
+    let all =
+        [handshakes(before, now), connections(before, now), log_lines(before, now)].into_iter().flatten();
     found.extend(all.map(|(kind, what)| (kind, String::new(), what)));
     found
 }
@@ -189,6 +190,14 @@ fn connections(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
         "{closed} connections of the last minute were closed on arrival, since a limit was reached: {most} by {limit} of [limits]; the log says from where they came"
     );
     Some((Kind::ConnectionsRefused, what))
+}
+
+fn log_lines(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
+    let lost = now.log_lines_unread.saturating_sub(before.log_lines_unread);
+    let what = format!(
+        "{lost} log lines of the last minute are lost: what reads standard error, or the disk of the log file, has stopped or is too slow; `successes` of [log] logs fewer lines"
+    );
+    (lost > 0).then_some((Kind::LogFailing, what))
 }
 
 /// How much a count has grown.

@@ -102,7 +102,7 @@ impl Prepared {
         let spans = Arc::<Queue>::default();
         let counts = Arc::new(otlp::Counts::of(Arc::clone(&spans)));
         let workers = listeners.start(site, clock, &metrics, &memory.stores, &spans, &state.memory)?;
-        metrics.add(log::collect);
+        metrics.add(log::LogMetrics);
         metrics.add(Process::started_now());
         metrics.add(Expiries::of(Arc::clone(site), Arc::clone(&state.calendar), clock.clone()));
         metrics.add(AssertionIds::of(Arc::clone(&memory.stores.replay), Arc::clone(site), clock.clone()));

@@ -33,7 +33,7 @@ use self::{
 };
 use super::{
     colours, escape,
-    metrics::{Families, LOG_LINES_DROPPED},
+    metrics::{Collector, Families, LOG_LINES_DROPPED, Totals},
     panics,
 };
 
@@ -189,10 +189,19 @@ pub(crate) fn failures() -> impl Iterator<Item = LogFailure> {
     failing::now()
 }
 
-/// Sets the metrics of the log.
-pub(crate) fn collect(families: &mut Families) {
-    families.set(&LOG_LINES_DROPPED, [], dropped());
-    panics::collect(families);
+/// The metrics of the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogMetrics;
+
+impl Collector for LogMetrics {
+    fn collect(&self, families: &mut Families) {
+        families.set(&LOG_LINES_DROPPED, [], dropped());
+        panics::collect(families);
+    }
+
+    fn add_to(&self, totals: &mut Totals) {
+        totals.log_lines_unread += QUEUE.overflowed();
+    }
 }
 
 /// The format of the lines, set once per process.

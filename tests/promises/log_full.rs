@@ -47,8 +47,12 @@ async fn requests_are_served_while_the_log_is_not_read() {
         assert_eq!(client.token("billing").await.status, 200);
     }
     assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
-    let dropped = admin::status(&edge, "").await["log"]["lines_dropped"].as_i64().unwrap();
-    assert!(dropped > 0);
+    let status = admin::status(&edge, "").await;
+    assert!(status["log"]["lines_dropped"].as_i64().unwrap() > 0);
+    let problem = &status["health"]["problems"][0];
+    assert_eq!((&problem["code"], &problem["level"]), (&"log_failing".into(), &"warning".into()), "{status}");
+    let what = problem["what"].as_str().unwrap();
+    assert!(what.contains(" log lines of the last minute are lost") && problem["at"].is_string(), "{what}");
     let (_, page) = admin::exchange(&edge, "/status", "text/html").await;
     assert!(page.contains("log lines lost"), "{page}");
     let output = program().args(["status", "--admin", &edge.admin.to_string()]).output().unwrap();
@@ -98,6 +102,9 @@ async fn a_closed_log_pipe_does_not_stop_the_edge() {
         assert_eq!(kept.token("billing").await.status, 200);
     }
     assert!(admin::metric(&edge, DROPPED).await > 0);
+    let problem = admin::status(&edge, "").await["health"]["problems"][0].clone();
+    assert_eq!(problem["code"], "log_failing", "{problem}");
+    assert!(problem["what"].as_str().unwrap().starts_with("standard error cannot be written"), "{problem}");
     edge.signal("HUP");
     edge.signal("TERM");
     let status = tokio::task::spawn_blocking(move || edge.wait_unread()).await.unwrap();

@@ -83,6 +83,18 @@ fn failed_handshakes_matter_only_if_nobody_succeeds() {
 }
 
 #[test]
+fn a_lost_log_line_is_a_problem_for_a_minute() {
+    let (recent, start) = (Recent::default(), Instant::now());
+    let totals = |log_lines_unread| Totals { log_lines_unread, ..Totals::default() };
+    assert_eq!(kinds(&recent, &totals(0)), []);
+    assert_eq!(kinds(&recent, &totals(1)), [Kind::LogFailing]);
+    recent.add(start, totals(1), AT);
+    recent.add(start + Duration::from_secs(1), totals(1), AT);
+    recent.add(start + Duration::from_secs(61), totals(1), AT);
+    assert_eq!(kinds(&recent, &totals(1)), []);
+}
+
+#[test]
 fn the_limit_that_closes_most_connections_is_named() {
     let mut closed = vec![0; CloseReason::VALUES.len()];
     closed[CloseReason::Idle as usize] = 100;

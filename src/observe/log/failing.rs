@@ -4,15 +4,16 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::clock::{Clock, Timestamp};
 
-static FAILING: Mutex<Failing> = Mutex::new(Failing { unwritable: None, lost: None });
+static FAILING: Mutex<Failing> = Mutex::new(Failing { unwritable: None, lost: None, closed: None });
 
 #[derive(Debug)]
 struct Failing {
     unwritable: Option<LogFailure>,
     lost: Option<LogFailure>,
+    closed: Option<LogFailure>,
 }
 
-/// A failure of the log file that lasts.
+/// A failure of the log that lasts.
 #[derive(Clone, Debug)]
 pub(crate) struct LogFailure {
     pub(crate) since: Timestamp,
@@ -35,6 +36,11 @@ pub(super) fn set_lost(what: Option<String>) -> bool {
     with(|failing| set(&mut failing.lost, what))
 }
 
+/// Sets or clears the reason why standard error cannot be written.
+pub(super) fn set_closed(what: Option<String>) {
+    with(|failing| set(&mut failing.closed, what));
+}
+
 fn set(slot: &mut Option<LogFailure>, what: Option<String>) -> bool {
     let before = slot.take();
     let is_first = before.is_none() && what.is_some();
@@ -45,5 +51,7 @@ fn set(slot: &mut Option<LogFailure>, what: Option<String>) -> bool {
 
 /// What fails now.
 pub(super) fn now() -> impl Iterator<Item = LogFailure> {
-    with(|failing| [failing.unwritable.clone(), failing.lost.clone()]).into_iter().flatten()
+    with(|failing| [&failing.unwritable, &failing.lost, &failing.closed].map(Option::clone))
+        .into_iter()
+        .flatten()
 }

@@ -189,6 +189,10 @@ impl Writers {
         if has_standard_error && !batch.is_empty() {
             lost = self.standard_error.write(&mut io::stderr(), &self.priorities.of(batch));
         }
+        let error = self.standard_error.error().filter(|_| has_standard_error);
+        failing::set_closed(
+            error.map(|error| format!("standard error cannot be written, its lines are lost: {error}")),
+        );
         let is_open =
             |(open, _): &(Arc<LogFile>, Sink)| file.as_ref().is_some_and(|file| Arc::ptr_eq(open, file));
         if !self.file.as_ref().is_some_and(is_open) {

@@ -31,7 +31,10 @@ pub(super) struct Queue {
     lines: Condvar,
     /// Notifies threads in [`Queue::finish`] that the queue is empty.
     written: Condvar,
-    dropped: AtomicU64,
+    /// Lines that did not fit.
+    overflowed: AtomicU64,
+    /// Lines that could not be written.
+    unwritten: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -62,7 +65,8 @@ impl Queue {
             state: Mutex::new(state),
             lines: Condvar::new(),
             written: Condvar::new(),
-            dropped: AtomicU64::new(0),
+            overflowed: AtomicU64::new(0),
+            unwritten: AtomicU64::new(0),
         }
     }
 
@@ -76,7 +80,7 @@ impl Queue {
         let mut state = self.state();
         if state.bytes.len() + lines.len() > BOUND {
             drop(state);
-            self.count_dropped(self::lines(lines));
+            self.overflowed.fetch_add(self::lines(lines), Relaxed);
             return;
         }
         state.bytes.extend_from_slice(lines);
@@ -95,11 +99,12 @@ impl Queue {
 
     /// The number of lines that were dropped because they did not fit or could not be written.
     pub(super) fn dropped(&self) -> u64 {
-        self.dropped.load(Relaxed)
+        self.overflowed() + self.unwritten.load(Relaxed)
     }
 
-    fn count_dropped(&self, count: u64) {
-        self.dropped.fetch_add(count, Relaxed);
+    /// The number of lines that were dropped because they did not fit: the outputs accepted those before them too slowly.
+    pub(super) fn overflowed(&self) -> u64 {
+        self.overflowed.load(Relaxed)
     }
 
     /// Passes batches of whole lines to `write` forever, and an empty one if there are none for [`IDLE`]. It returns how many lines it could not
@@ -108,7 +113,7 @@ impl Queue {
         let mut batch = Vec::new();
         loop {
             self.take(&mut batch);
-            self.count_dropped(write(&batch));
+            self.unwritten.fetch_add(write(&batch), Relaxed);
             batch.clear();
         }
     }
