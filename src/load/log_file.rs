@@ -20,6 +20,7 @@ pub fn cannot_open_log(settings: &Settings, file: &Path, error: &io::Error) -> P
         io::ErrorKind::ReadOnlyFilesystem => {
             format!("in the systemd unit write LogsDirectory=mtls-edge, or ReadWritePaths={folder}")
         }
+        io::ErrorKind::StorageFull => "make room on its file system".to_owned(),
         _ => "write the path of a file that can be appended to".to_owned(),
     };
     let span = settings.spans.get("log.file").unwrap_or(&settings.listen.admin.span);

@@ -1,6 +1,6 @@
 //! `check --probe`: what `run` would need from the system and the network.
 
-use std::{fs, net::TcpListener};
+use std::{fs, net::TcpListener, process::Command};
 
 use bytes::Bytes;
 use http::Response;
@@ -133,6 +133,28 @@ fn probe_fails_where_run_could_not_serve() {
         let is_same = |problem: &Value| problem["message"] == probe["error"];
         assert!(found["problems"].as_array().unwrap().iter().any(is_same), "{probe}: {found:#}");
     }
+}
+
+#[test]
+fn a_probe_finds_a_full_disk() {
+    const SCRIPT: &str = "mount -t tmpfs -o size=64k none \"$0\" && { cat /dev/zero > \"$0/filler\" 2> /dev/null; exec \"$@\"; }";
+    let sources =
+        "crls = [{ url = \"http://127.0.0.1:1/a.crl\", file = \"nowhere/a.crl\" }]\nstale_crl = \"report\"";
+    let folder = configuration("127.0.0.1:0", "127.0.0.1:0", "http://127.0.0.1:1", sources);
+    let full = folder.path().join("new/nowhere");
+    fs::create_dir(&full).unwrap();
+    let config = folder.path().join("new/edge.toml");
+    let mut check = Command::new("unshare");
+    // In a mount namespace, which ends with the program.
+    check.args(["--mount", "sh", "-c", SCRIPT]).arg(full).arg(program().get_program());
+    let output = check.args(["check", "--probe"]).arg(config).output().unwrap();
+    let (results, problems) = (text(&output.stdout), text(&output.stderr));
+    for file in ["a.crl", "edge.log"] {
+        let failed = |line: &str| line.starts_with("failed  write ") && line.ends_with(file);
+        assert!(results.lines().any(failed), "{file}: {results}");
+    }
+    assert_eq!(problems.matches("less than 1 MiB, or no inode, is free").count(), 2, "{problems}");
+    assert_eq!(problems.matches("make room on its file system").count(), 2, "{problems}");
 }
 
 /// What a probe of this upstream reports.

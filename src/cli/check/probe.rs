@@ -1,15 +1,16 @@
 //! `check --probe`: tries what `run` needs from the system and the network. Nothing is left open.
 
+mod written;
+
 use std::{
     collections::HashSet,
     io,
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
-use rustix::fs::{Access, access};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tokio::{runtime::LocalOptions, task::JoinSet, time::timeout};
@@ -22,7 +23,7 @@ use crate::{
         settings::{Acme, Settings, TokenVerification, Url},
     },
     forward::{self, Origin, Target},
-    load::{WantedKeySet, cannot_bind, cannot_open_log, roots},
+    load::{WantedKeySet, cannot_bind, roots},
     net::WriteBatcher,
     outbound::{Get, Schedule},
     site::Site,
@@ -83,9 +84,7 @@ pub(super) fn probe(settings: &Settings, site: &Site, key_sets: &[WantedKeySet])
     });
     // A resolver may not answer.
     runtime.shutdown_background();
-    probed.extend(settings.log.to.file().map(|file| append(settings, file)));
-    probed.extend(written_files(settings, key_sets).map(write));
-    probed.extend(ordering(settings).map(keep_state));
+    probed.extend(written::probe(settings, key_sets));
     Ok(probed)
 }
 
@@ -243,19 +242,6 @@ fn directory(settings: &Settings, tasks: &mut JoinSet<Probed>) {
     });
 }
 
-/// Checks that the folder of ACME's files can be written, or created.
-fn keep_state(acme: &Acme) -> Probed {
-    let state = acme.state.as_path();
-    let existing = state.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    let failure = access(existing, WRITE_INTO).err().map(|error| {
-        let what =
-            format!("{}: cannot write into this folder: {}", existing.display(), io::Error::from(error));
-        Problem::error(&acme.directory.span, "acme.state", what)
-            .help("give the user that runs the edge the right to write into it, or name another folder")
-    });
-    Probed::new(format!("write {}", state.display()), failure)
-}
-
 async fn get(url: &Url, ca: Option<&Path>, schedule: Schedule) -> Result<(), String> {
     let max_bytes = usize::try_from(file::LIMIT).unwrap_or(usize::MAX);
     let request =
@@ -264,39 +250,4 @@ async fn get(url: &Url, ca: Option<&Path>, schedule: Schedule) -> Result<(), Str
     let fetched = timeout(limit, request.send(|| roots(ca).map_err(|fault| fault.what))).await;
     let fetched = fetched.map_err(|_| format!("no response within {limit:?}"))?;
     fetched.map(drop).map_err(|error| error.to_string())
-}
-
-/// Checks that lines can be appended to the log file, or that it can be created.
-fn append(settings: &Settings, file: &Path) -> Probed {
-    let needed =
-        if file.exists() { access(file, Access::WRITE_OK) } else { access(folder(file), WRITE_INTO) };
-    let failure = needed.err().map(|error| cannot_open_log(settings, file, &error.into()));
-    Probed::new(format!("write {}", file.display()), failure)
-}
-
-/// The files that the edge fetches and replaces.
-fn written_files<'a>(
-    settings: &'a Settings,
-    key_sets: &'a [WantedKeySet],
-) -> impl Iterator<Item = &'a Spanned<PathBuf>> {
-    let crls = settings.trust.crl_sources.iter().map(|source| &source.file);
-    crls.chain(key_sets.iter().map(|wanted| &wanted.source.file))
-}
-
-/// Checks that a file can be replaced: it is written beside, and renamed.
-fn write(file: &Spanned<PathBuf>) -> Probed {
-    let folder = folder(&file.value);
-    let failure = access(folder, WRITE_INTO).err().map(|error| {
-        let what = format!("{}: cannot write into this folder: {}", folder.display(), io::Error::from(error));
-        Problem::error(&file.span, "", what)
-            .help("create it, and give the user that runs the edge the right to write into it")
-    });
-    Probed::new(format!("write {}", file.value.display()), failure)
-}
-
-/// What is needed to create a file in a folder.
-const WRITE_INTO: Access = Access::WRITE_OK.union(Access::EXEC_OK);
-
-fn folder(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
