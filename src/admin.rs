@@ -24,7 +24,7 @@ mod tables;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 pub use self::{
@@ -81,6 +81,16 @@ pub struct State {
     pub refusals: Arc<Refusals>,
     /// Whether memory is short.
     pub memory: Arc<MemoryWatch>,
+    /// When and why the last upgrade failed.
+    pub upgrade_failure: Mutex<Option<(Timestamp, String)>>,
+}
+
+impl State {
+    /// Records that a new process has not taken over. The next attempt replaces this, or the process.
+    pub fn note_failed_upgrade(&self, why: String) {
+        let failure = Some((self.clock.now(), why));
+        *self.upgrade_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
 }
 
 /// How the limit of open files is divided.

@@ -127,6 +127,11 @@ impl Edge {
         state.succeeded + state.failed
     }
 
+    /// Reports in `/status` that an upgrade has failed.
+    pub fn note_failed_upgrade(&self, why: String) {
+        self.state.note_failed_upgrade(why);
+    }
+
     /// Waits until a thread that the edge needs has ended by itself. Usually that never happens. Until then it logs what expires, and
     /// observes the memory in use.
     pub async fn failure(&self) -> EdgeError {

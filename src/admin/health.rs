@@ -4,7 +4,7 @@ mod fetched;
 mod kind;
 mod upstreams;
 
-use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, atomic::Ordering};
 
 pub(super) use self::kind::Kind;
 use super::{
@@ -116,6 +116,12 @@ impl Found {
         }
         for failure in log::failures() {
             self.report(Kind::LogFailing, failure.what, Some(failure.since));
+        }
+        if let Some((at, why)) = &*state.upgrade_failure.lock().unwrap_or_else(PoisonError::into_inner) {
+            let what = format!(
+                "the last upgrade (SIGUSR2) failed, so that the former program serves: {why}; once that is cured, send SIGUSR2 again"
+            );
+            self.report(Kind::UpgradeFailed, what, Some(*at));
         }
         if let Some(shortage) = &state.capacity.shortage {
             self.report(Kind::OpenFiles, shortage.clone(), Some(state.started));

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -90,6 +90,7 @@ impl Prepared {
             started: clock.now(),
             refusals: Arc::default(),
             memory: MemoryWatch::new(),
+            upgrade_failure: Mutex::default(),
         });
         // Before the first connection is accepted.
         state.memory.observe(site.load().limits.memory_bytes);

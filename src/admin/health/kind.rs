@@ -59,6 +59,7 @@ kinds! {
     OriginFailing: Warning "origin_failing",
     UpstreamUnresolved: Warning "upstream_unresolved",
     LogFailing: Warning "log_failing",
+    UpgradeFailed: Warning "upgrade_failed",
     OpenFiles: Warning "open_files",
     CrlStale: Warning "crl_stale",
     FetchFailing: Warning "fetch_failing",

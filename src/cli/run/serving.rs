@@ -104,6 +104,7 @@ impl<'a> Serving<'a> {
     }
 
     fn upgrade_failed(&self, error: &dyn Display) {
+        self.edge.note_failed_upgrade(error.to_string());
         tracing::error!(%error, "upgrade failed; this process continues to serve");
         supervisor::notify(
             Notice::Report,

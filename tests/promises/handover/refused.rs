@@ -30,6 +30,11 @@ async fn a_failed_upgrade_changes_nothing() {
         assert!(line.contains(reason) && line.contains("ERROR"), "{line}");
         assert_eq!(edge.id(), id);
     };
+    let reported = async |reason: &str| {
+        let problem = admin::status(&edge, "").await["health"]["problems"][0].clone();
+        assert_eq!((&problem["code"], &problem["level"]), (&"upgrade_failed".into(), &"warning".into()));
+        assert!(problem["what"].as_str().unwrap().contains(reason) && problem["at"].is_string(), "{problem}");
+    };
     fs::write(&config, text.replace("[limits]", "[limit]")).unwrap();
     fails("the new process ended (exit status: 1)");
     let log = edge.log();
@@ -39,11 +44,13 @@ async fn a_failed_upgrade_changes_nothing() {
     fs::write(&config, &text).unwrap();
     script("#!/bin/sh\nexit 3\n");
     fails("the new process ended (exit status: 3)");
+    reported("exit status: 3").await;
     // Another program, which says something else.
     script("#!/bin/sh\nprintf 'hello, world' >&0\nexec sleep 30\n");
     fails("the new process did not take over");
     fs::remove_file(&program).unwrap();
     fails("cannot start");
+    reported("cannot start").await;
     assert_eq!(kept.token("billing").await.status, 200);
     assert_eq!(client.token("billing").await.status, 200);
     assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
