@@ -33,7 +33,7 @@ use crate::text::{encoding, suggest};
 pub use diagnostic::{Fault, Problem, Severity, records, render, to_json};
 pub use edge::listen_address;
 pub use input::Input;
-pub use lenient::{Operators, log_format, operators};
+pub use lenient::{Operators, log_format, operators, registry};
 pub use parse::{applications, settings};
 pub use schema::{applications_schema, edge_schema};
 pub use span::{Source, Span, Spanned};

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use toml::de::DeTable;
@@ -11,7 +12,9 @@ use super::{
     Problem,
     input::Input,
     parse::{read_lossy, settings},
-    settings::SecretSource,
+    redact,
+    settings::{DEFAULT_APPLICATIONS, SecretSource},
+    span::{Source, Span, Spanned},
 };
 use crate::{admin, observe::log::LogFormat};
 
@@ -71,6 +74,22 @@ fn guess(path: &Path, text: &str) -> Operators {
         token: file.or_else(env),
         certificate: value(&["admin", "certificate"]).flatten().map(|file| folder.join(file)),
     }
+}
+
+/// Finds the path of the registry, and where it is written. Without the key it is the default, if there is such a file: the line may be hidden by a syntax
+/// error. None if it cannot be found.
+#[must_use]
+pub fn registry(input: &Input) -> Option<Spanned<PathBuf>> {
+    let source = Source::new(input.path(), read_lossy(input)?, redact::edge);
+    let (document, _) = DeTable::parse_recoverable(source.text());
+    let folder = input.path().parent().unwrap_or(Path::new(""));
+    let trust = document.get_ref().get("trust").and_then(|trust| trust.get_ref().as_table());
+    let (path, range) = match trust.and_then(|trust| trust.get("applications")) {
+        Some(written) => (folder.join(written.get_ref().as_str()?), written.span()),
+        None => (Some(folder.join(DEFAULT_APPLICATIONS)).filter(|path| path.exists())?, 0..0),
+    };
+    drop(document);
+    Some(Spanned { value: path, span: Span { source: Arc::new(source), range } })
 }
 
 /// Finds the format of log lines. It is the default if it cannot be found.

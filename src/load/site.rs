@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{
-        self, Input, Problem, Severity,
+        self, Input, Problem, Severity, Spanned,
         settings::{self, CustomProfile, Settings},
     },
     site::{Authenticate, Domain, Generation, SignedRequest, Site},
@@ -59,7 +59,14 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
     let now = clock.now();
     let mut files: BTreeSet<PathBuf> = input.file().map(Path::to_owned).into_iter().collect();
     let (settings, mut problems) = config::settings(input);
+    let mut registry = RegistryBuilder::new(previous.map(|previous| &previous.trust.registry), now);
     let Some(settings) = settings else {
+        // So that the errors of both files are seen at once.
+        if let Some(file) = config::registry(input) {
+            problems.extend(read_registry(&file, &mut registry, &mut files));
+            let (.., found) = registry.finish();
+            problems.extend(found.into_iter().filter(|problem| problem.severity == Severity::Error));
+        }
         return Built { site: None, key_sets: Vec::new(), problems, files };
     };
     files.extend(files::referenced_by_settings(&settings));
@@ -69,15 +76,8 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
         route.spec.authenticate != Authenticate::None || route.spec.signed_request != SignedRequest::Off
     });
     let file = &settings.trust.applications;
-    let mut registry = RegistryBuilder::new(previous.map(|previous| &previous.trust.registry), now);
     if needs_registry || file.value.exists() {
-        // Listed once: what is read is what is watched.
-        let listed = config::file::of_registry(&file.value);
-        files.extend(listed.iter().flatten().cloned());
-        problems.extend(config::applications(file, listed, |application| {
-            files.extend(files::referenced_by_application(&application));
-            registry.register(&application);
-        }));
+        problems.extend(read_registry(file, &mut registry, &mut files));
     }
     registry.check_authorities(&settings);
     if registry.is_complete() {
@@ -147,6 +147,21 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
         (settings, site)
     });
     Built { site, key_sets, problems, files }
+}
+
+/// Reads the files of the registry, and adds them to `files` with those that they reference.
+fn read_registry(
+    file: &Spanned<PathBuf>,
+    registry: &mut RegistryBuilder<'_>,
+    files: &mut BTreeSet<PathBuf>,
+) -> Vec<Problem> {
+    // Listed once: what is read is what is watched.
+    let listed = config::file::of_registry(&file.value);
+    files.extend(listed.iter().flatten().cloned());
+    config::applications(file, listed, |application| {
+        files.extend(files::referenced_by_application(&application));
+        registry.register(&application);
+    })
 }
 
 /// The maximum size in bytes of the CA names in a CertificateRequest. The field allows 65,535 (RFC 8446 section 4.2.4), but clients and

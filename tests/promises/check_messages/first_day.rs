@@ -9,6 +9,29 @@ use std::{
 use super::*;
 use crate::support::tool::not_tried;
 
+#[test]
+fn the_errors_of_both_files_are_shown_at_once() {
+    let folder = Folder::new();
+    folder.matcher("certificate = \"nowhere.pem\"");
+    for (edge, expected) in [
+        (EDGE.replace("[[upstream]]", "[[upstreem]]"), "unknown key \"upstreem\""),
+        (EDGE.replace("[[domain]]", "[[domain"), "edge.toml:8:9"),
+        (
+            EDGE.replace("[trust]", "[trust]\napplications = \"applications.toml\"\nclient_cas = 1"),
+            "client_cas",
+        ),
+    ] {
+        folder.write("edge.toml", edge);
+        let (succeeded, printed) = folder.check();
+        assert!(!succeeded && printed.contains(expected), "{printed}");
+        assert!(printed.contains("applications.toml:5:15") && printed.contains("nowhere.pem"), "{printed}");
+    }
+    // A path that is wrong itself is reported once.
+    folder.write("edge.toml", EDGE.replace("[trust]", "[trust]\napplications = 5"));
+    let (_, printed) = folder.check();
+    assert!(printed.contains("applications = 5") && !printed.contains("nowhere.pem"), "{printed}");
+}
+
 const ADDRESSES: &str = "[listen]\nhttps = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n";
 
 /// A problem that must be the only one: its severity, and the beginning of its message.
