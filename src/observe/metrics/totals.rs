@@ -32,12 +32,13 @@ pub struct Totals {
 
 impl Totals {
     pub(super) fn of<'a>(workers: impl Iterator<Item = &'a WorkerMetrics> + Clone) -> Self {
+        let (durations, responses) = traffic::totals(workers.clone().map(|worker| &worker.traffic));
         Self {
             requests: Counters::sums(workers.clone().map(|worker| &worker.requests)),
             refusals: Counters::sums(workers.clone().map(|worker| &worker.refusals)),
-            durations: traffic::durations(workers.clone().map(|worker| &worker.traffic)),
+            durations,
             connections: 0,
-            responses: traffic::responses(workers.clone().map(|worker| &worker.traffic)),
+            responses,
             handshakes: workers.clone().map(|worker| worker.handshakes.get()).sum(),
             handshake_failures: Counters::sums(workers.clone().map(|worker| &worker.handshake_failures)),
             connections_closed: Counters::sums(workers.map(|worker| &worker.connections_closed)),

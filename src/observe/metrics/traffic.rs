@@ -158,22 +158,15 @@ const UPSTREAM_DURATION: (&str, &str) = (
     "Time from sending a request to the head of the upstream's response, or to its failure.",
 );
 
-/// The durations of the requests on all routes together.
-pub(super) fn durations<'a>(workers: impl Iterator<Item = &'a Shared>) -> Distribution {
+/// The durations of the requests on all routes together, and the responses of each domain.
+pub(super) fn totals<'a>(
+    workers: impl Iterator<Item = &'a Shared>,
+) -> (Distribution, BTreeMap<String, Responses>) {
     let mut routes = BTreeMap::new();
     for worker in workers {
         worker.routes.gather(&mut routes);
     }
-    let cells: Vec<_> = routes.into_values().flatten().collect();
-    Histogram::distribution(cells.iter().map(|cells| &cells.duration))
-}
-
-/// The responses of each domain.
-pub(super) fn responses<'a>(workers: impl Iterator<Item = &'a Shared>) -> BTreeMap<String, Responses> {
-    let mut routes = BTreeMap::new();
-    for worker in workers {
-        worker.routes.gather(&mut routes);
-    }
+    let durations = Histogram::distribution(routes.values().flatten().map(|cells| &cells.duration));
     let mut domains = BTreeMap::<String, Responses>::new();
     for ([domain, _], cells) in routes {
         let counts = Counters::sums(cells.iter().map(|cells| &cells.requests));
@@ -181,7 +174,7 @@ pub(super) fn responses<'a>(workers: impl Iterator<Item = &'a Shared>) -> BTreeM
         responses.all += counts.iter().sum::<u64>();
         responses.server_errors += counts.get(StatusClass::ServerError as usize).copied().unwrap_or_default();
     }
-    domains
+    (durations, domains)
 }
 
 /// Sums the workers' traffic.
