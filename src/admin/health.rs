@@ -49,7 +49,7 @@ pub(super) fn problems(state: &State, site: &Site, now: Timestamp) -> Vec<(Kind,
     found.running(state);
     found.traffic(state);
     found.endings(site);
-    found.not_valid_yet(site);
+    found.not_valid_yet(site, state.reloads.state().since);
     found.orders(site, &state.reloads.orders);
     found.applications(&state.calendar.of(&site.trust.registry));
     found.upstreams(site);
@@ -137,14 +137,16 @@ impl Found {
         }
     }
 
-    /// Reports server certificates and client CAs that are not valid yet: each was when it was loaded, so the clock was set back.
-    fn not_valid_yet(&mut self, site: &Site) {
+    /// Reports server certificates and client CAs that are not valid yet, though they were when they were loaded: the clock was set back. A client CA may
+    /// have been added ahead of its time.
+    fn not_valid_yet(&mut self, site: &Site, loaded: Timestamp) {
         let served = site.domains.iter().filter_map(|(name, domain)| {
             Some((format!("server certificate of {name}"), domain.tls.certificate()?.validity()))
         });
-        let cas = site.trust.authorities.client_cas();
-        let cas = cas.map(|ca| (format!("client CA {:?}", ca.subject), ca.validity));
         let now = self.now;
+        let was_valid = |begin: Timestamp| begin <= loaded || now < loaded;
+        let cas = site.trust.authorities.client_cas().filter(|ca| was_valid(ca.validity.not_before));
+        let cas = cas.map(|ca| (format!("client CA {:?}", ca.subject), ca.validity));
         for (what, Validity { not_before, .. }) in served.chain(cas) {
             if not_before > now {
                 let what =

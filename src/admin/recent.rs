@@ -1,7 +1,6 @@
 //! What the traffic of the last minute says of the edge's health: users suffer though every part of it works.
 //!
-//! A single stranger must not be able to make an edge look degraded: what strangers can cause is a warning at most, and only while nobody
-//! else succeeds.
+//! A stranger who is refused must not be able to make an edge look degraded while others are served: that is a warning at most.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -37,7 +36,7 @@ struct State {
     totals: VecDeque<(Instant, Totals)>,
     /// Since when there is each trouble, by its kind and its domain.
     since: BTreeMap<(Kind, String), Timestamp>,
-    /// The responses of each domain at the last look.
+    /// The responses of each domain at the last sample.
     looked: BTreeMap<String, Responses>,
     /// The responses of a domain when it had recovered: what was before does not count any more.
     recovered: BTreeMap<String, Responses>,
@@ -57,6 +56,7 @@ impl Recent {
     pub(super) fn add(&self, now: Instant, totals: Totals, at: Timestamp) {
         self.troubles(&totals, at);
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.note_recovered(&totals);
         // The first sample may come after the first traffic. At the start there was none.
         let totals = if state.totals.is_empty() { Totals::default() } else { totals };
         state.totals.push_back((now, totals));
@@ -69,7 +69,6 @@ impl Recent {
     pub(super) fn troubles(&self, totals: &Totals, at: Timestamp) -> Vec<Trouble> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
-        state.note_recovered(totals);
         let nothing = Totals::default();
         let before = state.totals.front().map_or(&nothing, |(_, totals)| totals);
         let found = found(before, totals, &state.recovered);
@@ -85,18 +84,22 @@ impl Recent {
 }
 
 impl State {
-    /// A domain has recovered once there are responses since the last look, and none of them is a server error: an operator who has cured it does
-    /// not wait for a minute to see that.
+    /// A domain has recovered once a request has succeeded since the last sample, and none has failed: an operator who has cured it does not wait for a
+    /// minute to see that. Not at every look: the fewer requests between two looks, the likelier all of them succeed.
     fn note_recovered(&mut self, totals: &Totals) {
-        for (domain, responses) in &totals.responses {
+        for (domain, now) in &totals.responses {
             let looked = self.looked.get(domain).copied().unwrap_or_default();
-            let is_clean = responses.all > looked.all && responses.server_errors == looked.server_errors;
+            let is_clean = now.successes > looked.successes && errors(now) == errors(&looked);
             if is_clean && self.since.contains_key(&(Kind::ServerErrors, domain.clone())) {
-                self.recovered.insert(domain.clone(), *responses);
+                self.recovered.insert(domain.clone(), *now);
             }
         }
         self.looked.clone_from(&totals.responses);
     }
+}
+
+const fn errors(Responses { server_errors, failures, .. }: &Responses) -> u64 {
+    *server_errors + *failures
 }
 
 /// The kinds of what is wrong, each with the domain that it concerns, if it is one, and a sentence.
@@ -117,29 +120,27 @@ fn server_errors(
     now: &Totals,
     recovered: &BTreeMap<String, Responses>,
 ) -> Vec<(Kind, String, String)> {
-    let own = since(&before.requests, &now.requests, Outcome::UpstreamFailed as usize);
     let mut found = Vec::new();
     for (domain, total) in &now.responses {
         let at = |all: &BTreeMap<String, Responses>| all.get(domain).copied().unwrap_or_default();
         let (former, recovered) = (at(&before.responses), at(recovered));
         let former = if recovered.all > former.all { recovered } else { former };
-        let Responses { all, server_errors } = Responses {
-            all: total.all.saturating_sub(former.all),
-            server_errors: total.server_errors.saturating_sub(former.server_errors),
-        };
-        if server_errors < FEW || server_errors * ONE_OF <= all {
+        let grown = |of: fn(&Responses) -> u64| of(total).saturating_sub(of(&former));
+        let (all, errors) = (grown(|responses| responses.all), grown(errors));
+        if errors < FEW || errors * ONE_OF <= all {
             continue;
         }
-        let kind = if server_errors * 2 >= all { Kind::ServerErrors } else { Kind::SomeServerErrors };
-        let whose = match own {
-            0 => "the upstream itself responds so: see its log",
-            own if own >= server_errors => "the edge itself responds so: see `code` and `reason` in its log",
+        let kind = if errors * 2 >= all { Kind::ServerErrors } else { Kind::SomeServerErrors };
+        let whose = match (grown(|responses| responses.server_errors), grown(|responses| responses.failures))
+        {
+            (_, 0) => "the upstream itself responds so: see its log",
+            (0, _) => "the edge itself responds so: see `code` and `reason` in its log",
             _ => {
                 "some of the upstream and some of the edge itself: see `status`, `code` and `reason` in its log"
             }
         };
         let what = format!(
-            "{server_errors} of {all} responses of the domain {domain:?} in the last minute are server errors (5xx); {whose}"
+            "{errors} of {all} responses of the domain {domain:?} in the last minute are server errors (5xx); {whose}"
         );
         found.push((kind, domain.clone(), what));
     }
@@ -153,13 +154,13 @@ fn handshakes(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
     let of = |index| since(&before.handshake_failures, &now.handshake_failures, index);
     let failed: u64 = (0..HandshakeFailure::VALUES.len()).map(of).sum();
     let by_header = of(HandshakeFailure::ProxyHeader as usize);
+    let is_served = since(&before.requests, &now.requests, Outcome::Forwarded as usize) > 0;
     if by_header >= FEW && by_header * 2 > failed {
         let what = format!(
             "all {failed} TLS handshakes of the last minute have failed, {by_header} by their PROXY header: compare what the load balancer sends with proxy_protocol and trusted_proxies of [listen]"
         );
-        return Some((Kind::ProxyHeaders, what));
+        return Some((if is_served { Kind::NoHandshakes } else { Kind::ProxyHeaders }, what));
     }
-    let is_served = since(&before.requests, &now.requests, Outcome::Forwarded as usize) > 0;
     if failed < MANY || is_served {
         return None;
     }

@@ -7,9 +7,10 @@ use std::{
     pin::pin,
     rc::Rc,
     task::Poll,
+    time::Duration,
 };
 
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{
     failure,
@@ -26,6 +27,9 @@ use crate::{
     tls::ClientAuth,
 };
 
+/// How long an address that is not trusted may take to close a connection that is only a probe of the port.
+const PROBE: Duration = Duration::from_secs(1);
+
 /// The client's address. Reads the PROXY header first if that is enabled.
 pub(super) async fn client_address(
     stream: &mut TcpStream,
@@ -37,6 +41,8 @@ pub(super) async fn client_address(
     let trusted = |ip: &IpAddr| site.trusted_proxies.iter().any(|network| network.contains(ip));
     let (ip, trusted_proxy) = if site.proxy_protocol {
         if !trusted(&tcp_ip) {
+            // Such as a monitor's: it is no failure then.
+            timeout(PROBE, proxy_protocol::first_byte(stream)).await.unwrap_or(Ok(()))?;
             let message = "only trusted_proxies may connect, since proxy_protocol is on";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
         }

@@ -5,7 +5,10 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    net::TcpStream,
+};
 
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// How a record of a TLS handshake begins (RFC 8446 section 5.1).
@@ -24,6 +27,14 @@ struct Nothing;
 /// Whether a header could not be read because the connection ended without a byte, as a load balancer's probe does.
 pub(super) fn sent_nothing(error: &io::Error) -> bool {
     matches!(error.get_ref().and_then(|inner| inner.downcast_ref()), Some(Nothing))
+}
+
+/// Waits for the first byte, which stays unread. Fails if the connection ends without one.
+pub(super) async fn first_byte(stream: &TcpStream) -> io::Result<()> {
+    match stream.peek(&mut [0]).await {
+        Ok(1..) => Ok(()),
+        _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, Nothing)),
+    }
 }
 
 /// Reads the header that a trusted load balancer sends first, and not a byte more.

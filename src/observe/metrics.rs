@@ -36,7 +36,7 @@ pub use recorder::Recorder;
 pub use refusals::RefusalCode;
 pub use registry::{Collector, Registry};
 pub use totals::Totals;
-pub use traffic::{Responses, RouteSeries, StatusClass};
+pub use traffic::{Answer, Responses, RouteSeries};
 
 recorder::worker_metrics! {
     /// Requests by outcome.

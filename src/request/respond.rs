@@ -144,8 +144,13 @@ impl InFlight {
         self.is_counted.set(true);
         let traffic = self.metrics.traffic();
         match record.series.get() {
-            Some(series) => traffic.count(series, status.as_u16(), durations.whole, durations.upstream),
-            None => traffic.count_without_route(&connection.server_name, status.as_u16(), durations.whole),
+            Some(series) => {
+                traffic.count(series, (outcome, status.as_u16()), durations.whole, durations.upstream);
+            }
+            None => {
+                let answer = (outcome, status.as_u16());
+                traffic.count_without_route(&connection.server_name, answer, durations.whole);
+            }
         }
         // It is answered once.
         let _ = record.answered.set(Answered { status, durations, refused });

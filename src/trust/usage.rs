@@ -1,6 +1,9 @@
 //! When a credential was last used, recorded without a lock.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicI64, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use crate::clock::Timestamp;
 
@@ -12,7 +15,7 @@ static KNOWN_ENDS: AtomicU64 = AtomicU64::new(0);
 /// A number that changes whenever the use of a certificate changes what is known of the end of a credential.
 #[must_use]
 pub fn known_ends() -> u64 {
-    KNOWN_ENDS.load(Relaxed)
+    KNOWN_ENDS.load(Acquire)
 }
 
 /// The last use of one credential. All snapshots that contain the credential share it, so that a request that is judged
@@ -39,7 +42,7 @@ impl Usage {
         }
         if self.not_after.load(Relaxed) != not_after {
             self.not_after.store(not_after, Relaxed);
-            KNOWN_ENDS.fetch_add(1, Relaxed);
+            KNOWN_ENDS.fetch_add(1, Release);
         }
     }
 

@@ -281,6 +281,18 @@ async fn what_a_start_would_refuse_is_a_problem() {
 }
 
 #[tokio::test]
+async fn a_client_ca_of_tomorrow_is_no_problem() {
+    let ahead = Ca::with("Client CA", |params| params.not_before = time_from_now(DAY));
+    let edge = EdgeBuilder::new("http://127.0.0.1:1")
+        .usual_domain("auth0")
+        .trust("ca", &ahead.pem())
+        .self_signed_application("billing", &[self_signed("billing").thumbprint()])
+        .start();
+    assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
+    edge.stop();
+}
+
+#[tokio::test]
 async fn a_clock_that_was_set_back_is_a_problem() {
     let now = time_from_now(0);
     let yesterday = |params: &mut rcgen::CertificateParams| params.not_before = time_from_now(-DAY);

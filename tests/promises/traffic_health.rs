@@ -1,17 +1,20 @@
 //! `/status` is not healthy while users suffer, though every part of the edge works.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU16, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
 use http_body_util::Full;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Client, Edge, EdgeBuilder, Upstream, admin, with_client};
+use crate::support::{Client, Edge, EdgeBuilder, PATIENCE, Upstream, admin, with_client};
 
 /// The problem with this code.
 async fn problem(edge: &Edge, code: &str) -> Option<Value> {
@@ -38,7 +41,8 @@ async fn server_errors_of_an_upstream_are_a_problem() {
     })
     .await;
     let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
-    let mut connection = Client::with(&edge, &client).connect().await;
+    let client = Client::with(&edge, &client);
+    let mut connection = client.connect().await;
     for _ in 0..2 {
         assert_eq!(connection.token("billing").await.status, 500);
     }
@@ -46,9 +50,51 @@ async fn server_errors_of_an_upstream_are_a_problem() {
     assert_eq!(connection.token("billing").await.status, 500);
     assert_problem(&edge, "server_errors", "degraded", "3 of 3 responses of the domain ").await;
     assert_problem(&edge, "server_errors", "degraded", "the upstream itself responds so").await;
+    // What the edge refuses says nothing of the upstream, and dilutes nothing.
+    for _ in 0..10 {
+        assert_eq!(client.token("nobody").await.status, 401);
+    }
+    assert_problem(&edge, "server_errors", "degraded", "3 of 3 responses of the domain ").await;
     status.store(200, SeqCst);
-    assert_eq!(connection.token("billing").await.status, 200);
-    assert_eq!(problem(&edge, "server_errors").await, None, "it is cured");
+    let start = Instant::now();
+    while problem(&edge, "server_errors").await.is_some() {
+        assert_eq!(connection.token("billing").await.status, 200);
+        assert!(start.elapsed() < PATIENCE);
+    }
+    // Not because a minute is over.
+    assert!(start.elapsed() < Duration::from_secs(30));
+    edge.stop();
+}
+
+#[tokio::test]
+async fn what_the_edge_refuses_by_5xx_is_no_problem() {
+    let upstream = Upstream::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let client = Client::with(&edge, &client);
+    for _ in 0..10 {
+        let request = Request::post("/oauth/token").header("connection", "upgrade").header("upgrade", "x");
+        let request = request.body(Full::default()).unwrap();
+        assert_eq!(client.connect().await.send(request).await.status, 501);
+    }
+    assert_eq!(problem(&edge, "server_errors").await, None);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn a_probe_of_a_stranger_is_no_failed_handshake() {
+    let upstream = Upstream::start().await;
+    let listen = "trusted_proxies = [\"192.0.2.1\"]\nproxy_protocol = true";
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).listen(listen));
+    let client = Client::with(&edge, &client);
+    for _ in 0..5 {
+        drop(client.tcp().await.unwrap());
+    }
+    admin::happens(async || admin::metric(&edge, "mtls_edge_probes_total").await == 5).await;
+    assert_eq!(problem(&edge, "handshakes_failing").await, None);
+    // One that sends something is refused.
+    assert!(client.tls().await.is_err());
+    let reason = "mtls_edge_handshake_failures_total{reason=\"proxy_header\"}";
+    admin::happens(async || admin::metric(&edge, reason).await == 1).await;
     edge.stop();
 }
 

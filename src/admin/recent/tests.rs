@@ -5,7 +5,8 @@ use super::*;
 const AT: Timestamp = Timestamp::from_unix(1000);
 
 fn responses(all: u64, server_errors: u64) -> Totals {
-    let responses = BTreeMap::from([("a.example".to_owned(), Responses { all, server_errors })]);
+    let of = Responses { all, successes: all - server_errors, server_errors, failures: 0 };
+    let responses = BTreeMap::from([("a.example".to_owned(), of)]);
     Totals { responses, ..Totals::default() }
 }
 
@@ -52,9 +53,43 @@ fn a_trouble_has_the_time_of_its_begin() {
     let since = |totals: &Totals, now| recent.troubles(totals, now).first().map(|trouble| trouble.since);
     assert_eq!(since(&responses(3, 3), at(0)), Some(at(0)));
     assert_eq!(since(&responses(4, 4), at(7)), Some(at(0)));
-    // None of the others has failed.
-    assert_eq!(since(&responses(5, 4), at(8)), None);
-    assert_eq!(since(&responses(800, 400), at(9)), Some(at(9)));
+    assert_eq!(since(&responses(5, 4), at(8)), Some(at(0)));
+}
+
+#[test]
+fn a_domain_has_recovered_if_nothing_fails_between_two_samples() {
+    let (recent, start) = (Recent::default(), Instant::now());
+    let sample = |seconds, all, errors| {
+        recent.add(start + Duration::from_secs(seconds), responses(all, errors), AT);
+        kinds(&recent, &responses(all, errors))
+    };
+    assert_eq!(sample(0, 3, 3), [Kind::ServerErrors]);
+    // However often somebody looks in between.
+    assert_eq!(kinds(&recent, &responses(4, 3)), [Kind::ServerErrors]);
+    assert_eq!(kinds(&recent, &responses(5, 4)), [Kind::ServerErrors]);
+    assert_eq!(sample(5, 5, 4), [Kind::ServerErrors], "one has failed");
+    assert_eq!(sample(10, 5, 4), [Kind::ServerErrors], "there was no request");
+    assert_eq!(sample(15, 6, 4), [], "one has succeeded");
+    assert_eq!(sample(20, 8, 6), [], "what was before does not count");
+    assert_eq!(sample(25, 9, 7), [Kind::ServerErrors]);
+}
+
+#[test]
+fn it_is_said_who_has_failed() {
+    for (server_errors, failures, whose) in [
+        (3, 0, "; the upstream itself responds so"),
+        (0, 3, "; the edge itself responds so"),
+        (2, 1, "; some of the upstream and some of the edge"),
+    ] {
+        let mut totals = responses(3, 3);
+        let of = Responses { all: 3, successes: 0, server_errors, failures };
+        totals.responses.insert("a.example".to_owned(), of);
+        // Those of another domain do not matter.
+        let other = Responses { all: 90, successes: 0, server_errors: 10, failures: 80 };
+        totals.responses.insert("b.example".to_owned(), other);
+        let found = Recent::default().troubles(&totals, AT);
+        assert!(found[0].what.contains(whose), "{found:?}");
+    }
 }
 
 #[test]
@@ -69,7 +104,7 @@ fn failed_handshakes_matter_only_if_nobody_succeeds() {
     for (handshakes, forwarded, failures, kind) in [
         (0, 0, &[(ProxyHeader, 2)][..], None),
         (0, 0, &[(ProxyHeader, 3), (Closed, 2)], Some(Kind::ProxyHeaders)),
-        (0, 9, &[(ProxyHeader, 3), (Closed, 2)], Some(Kind::ProxyHeaders)),
+        (0, 9, &[(ProxyHeader, 3), (Closed, 2)], Some(Kind::NoHandshakes)),
         (1, 0, &[(ProxyHeader, 3)], None),
         (0, 0, &[(ProxyHeader, 5), (Closed, 5)], Some(Kind::NoHandshakes)),
         (0, 0, &[(Alert, 10)], Some(Kind::NoHandshakes)),

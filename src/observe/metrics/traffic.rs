@@ -3,44 +3,60 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
-    WorkerMetrics,
+    Outcome, WorkerMetrics,
     cells::{Buckets, Counters, Histogram, label, number},
     family::{Distribution, Families, Kind, Value},
     series::{self, ByAddress, Index},
 };
 
+/// The classes of a response's status.
+const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
 label! {
-    /// The class of a response's status.
-    pub enum StatusClass: "status" {
-        /// 1xx and 2xx.
+    /// Who has answered a request, and how: for [`Responses`]. The values are the classes of the status.
+    pub enum Answer: "status" {
+        /// The upstream, with 1xx or 2xx.
         Success = "2xx",
-        /// 3xx.
+        /// The upstream, with 3xx.
         Redirection = "3xx",
-        /// 4xx.
+        /// The upstream, with 4xx.
         ClientError = "4xx",
-        /// 5xx.
+        /// The upstream, with 5xx.
         ServerError = "5xx",
+        /// The edge, since no upstream has: 5xx.
+        Failed = "5xx",
+        /// The edge, which refuses the request, with 4xx.
+        Refused = "4xx",
+        /// The edge, which refuses the request, with 5xx.
+        Unable = "5xx",
     }
 }
 
-impl StatusClass {
-    const fn of(status: u16) -> Self {
-        match status {
-            0..300 => Self::Success,
-            300..400 => Self::Redirection,
-            400..500 => Self::ClientError,
-            _ => Self::ServerError,
+impl Answer {
+    const fn of(outcome: Outcome, status: u16) -> Self {
+        match (outcome, status) {
+            (Outcome::Forwarded, 0..300) => Self::Success,
+            (Outcome::Forwarded, 300..400) => Self::Redirection,
+            (Outcome::Forwarded, 400..500) => Self::ClientError,
+            (Outcome::Forwarded, _) => Self::ServerError,
+            (Outcome::UpstreamFailed, _) => Self::Failed,
+            (_, 0..500) => Self::Refused,
+            _ => Self::Unable,
         }
     }
 }
 
-/// How many responses were sent.
+/// How many requests were answered by an upstream, or should have been. Requests that the edge refuses do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Responses {
     /// With any status.
     pub all: u64,
-    /// With a status of the class 5xx.
+    /// With 1xx to 3xx.
+    pub successes: u64,
+    /// With 5xx, by an upstream.
     pub server_errors: u64,
+    /// With 5xx, by the edge, since no upstream has answered.
+    pub failures: u64,
 }
 
 /// From what a token endpoint takes to what makes clients give up.
@@ -69,7 +85,7 @@ impl Buckets for Durations {
 /// One worker's requests on one route.
 #[derive(Debug, Default)]
 pub(super) struct RouteCells {
-    requests: Counters<StatusClass>,
+    requests: Counters<Answer>,
     duration: Histogram<Durations>,
 }
 
@@ -128,23 +144,29 @@ impl Local {
     }
 
     /// Counts a request that was sent to its route's upstream, or refused on its route.
-    pub fn count(&self, series: RouteSeries, status: u16, duration: Duration, upstream: Option<Duration>) {
-        self.routes.with(series.route, |cells| cells.count(status, duration));
+    pub fn count(
+        &self,
+        series: RouteSeries,
+        (outcome, status): (Outcome, u16),
+        duration: Duration,
+        upstream: Option<Duration>,
+    ) {
+        self.routes.with(series.route, |cells| cells.count(Answer::of(outcome, status), duration));
         if let Some(upstream) = upstream {
             self.upstreams.with(series.upstream, |UpstreamCells(durations)| durations.observe(upstream));
         }
     }
 
     /// Counts a request of a domain that was refused before it had a route.
-    pub fn count_without_route(&self, domain: &str, status: u16, duration: Duration) {
+    pub fn count_without_route(&self, domain: &str, (outcome, status): (Outcome, u16), duration: Duration) {
         let route = self.routes.find([domain.to_owned(), String::new()], &self.shared.traffic.routes);
-        self.routes.with(route, |cells| cells.count(status, duration));
+        self.routes.with(route, |cells| cells.count(Answer::of(outcome, status), duration));
     }
 }
 
 impl RouteCells {
-    fn count(&self, status: u16, duration: Duration) {
-        self.requests.increment(StatusClass::of(status));
+    fn count(&self, answer: Answer, duration: Duration) {
+        self.requests.increment(answer);
         self.duration.observe(duration);
     }
 }
@@ -171,8 +193,12 @@ pub(super) fn totals<'a>(
     for ([domain, _], cells) in routes {
         let counts = Counters::sums(cells.iter().map(|cells| &cells.requests));
         let responses = domains.entry(domain).or_default();
-        responses.all += counts.iter().sum::<u64>();
-        responses.server_errors += counts.get(StatusClass::ServerError as usize).copied().unwrap_or_default();
+        let of = |answer| counts.get(answer as usize).copied().unwrap_or_default();
+        let successes = of(Answer::Success) + of(Answer::Redirection);
+        responses.successes += successes;
+        responses.server_errors += of(Answer::ServerError);
+        responses.failures += of(Answer::Failed);
+        responses.all += successes + of(Answer::ClientError) + of(Answer::ServerError) + of(Answer::Failed);
     }
     (durations, domains)
 }
@@ -187,8 +213,10 @@ pub(super) fn collect<'a>(workers: impl Iterator<Item = &'a Shared>, families: &
     for (labels, cells) in routes {
         let family = families.family(REQUESTS.0, Kind::Counter, REQUESTS.1, &["domain", "route", "status"]);
         let counts = Counters::sums(cells.iter().map(|cells| &cells.requests));
-        for (class, count) in StatusClass::VALUES.iter().zip(counts) {
-            let values = labels.iter().map(String::as_str).chain([*class]);
+        for class in CLASSES {
+            let of_class = Answer::VALUES.iter().zip(&counts).filter(|(value, _)| **value == class);
+            let count: u64 = of_class.map(|(_, count)| count).sum();
+            let values = labels.iter().map(String::as_str).chain([class]);
             family.series.insert(values.map(str::to_owned).collect(), number(count));
         }
         let all = Histogram::distribution(cells.iter().map(|cells| &cells.duration));
