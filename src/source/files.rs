@@ -1,6 +1,8 @@
 //! The configuration files as a source: watches them, builds a site from a consistent state of them, and publishes it.
 
+mod changing;
 mod contents;
+mod fetchers;
 mod initial;
 mod links;
 mod report;
@@ -22,25 +24,21 @@ use std::{
 };
 
 use self::{
+    changing::{Changing, Verdict},
     contents::{Contents, FileStamps},
+    fetchers::Fetchers,
     settling::Settling,
     watch::Folders,
     writes::Writes,
 };
 pub use self::{initial::InitialBuild, writes::Event};
-use super::{
-    Configuration, Conflict, Publish, Source, SourceName, Stop, Update,
-    crl::{self, CrlFetcher},
-    key_sets::KeySetFetcher,
-};
+use super::{Configuration, Publish, Source, SourceName, Stop, Update, crl};
 use crate::{
-    acme::Renewer,
     clock::{Clock, Timestamp},
     config::{Input, Problem, settings::Settings},
     load::{Built, Purpose, WantedKeySet, build},
     observe::Reloads,
     site::{Generation, SiteHandle},
-    tls::Challenges,
 };
 
 /// How often files are checked if no event reports a change.
@@ -78,6 +76,8 @@ pub struct FileSource {
     /// What the active configuration was built from.
     active: Contents,
     next: Next,
+    /// The files change during every read, since then.
+    changing: Option<Changing>,
     /// A check was requested and has not been logged yet.
     requested: bool,
     /// The invalid contents that were reported.
@@ -94,8 +94,8 @@ pub struct FileSource {
 enum Next {
     /// Check the metadata now and then.
     Poll,
-    /// Read again: the files changed while they were read.
-    Again,
+    /// Read again: the files changed while they were read. What was invalid before may still settle.
+    Again(Option<Settling<Contents>>),
     /// Read again, since these invalid contents may change.
     Settle(Settling<Contents>),
 }
@@ -103,38 +103,12 @@ enum Next {
 /// Everything that was read from one state of the files: a site, and what else decides on the reload. No file is read again before
 /// it is published or rejected, since a fetch may replace one at any moment.
 struct Candidate {
-    /// The files' contents, the same before as after everything was read.
+    /// The files' contents, known where they are the same before as after everything was read.
     contents: Contents,
     built: Built,
     /// The CRLs that are missing or invalid.
     missing: Vec<Problem>,
     settling: Option<Settling<Contents>>,
-}
-
-/// Fetch the documents that the configuration names, and order certificates.
-struct Fetchers {
-    crls: CrlFetcher,
-    key_sets: KeySetFetcher,
-    certificates: Renewer,
-}
-
-impl Fetchers {
-    fn new(reloads: &Arc<Reloads>, clock: &Clock, challenges: Challenges) -> Self {
-        Self {
-            crls: CrlFetcher::new(Arc::clone(reloads), clock.clone()),
-            key_sets: KeySetFetcher::new(Arc::clone(reloads)),
-            certificates: Renewer::new(Arc::clone(reloads), clock.clone(), challenges),
-        }
-    }
-
-    /// From now on fetches the documents of these configurations, each with its key sets, and orders the certificates of the first.
-    fn fetch(&mut self, wanted: &[(&Settings, &[WantedKeySet])]) {
-        if let Some((settings, _)) = wanted.first() {
-            self.certificates.order_for(settings);
-        }
-        self.crls.fetch_for(&wanted.iter().map(|(settings, _)| &settings.trust).collect::<Vec<_>>());
-        self.key_sets.fetch(wanted.iter().flat_map(|(_, key_sets)| *key_sets));
-    }
 }
 
 impl FileSource {
@@ -161,6 +135,7 @@ impl FileSource {
             folders: Folders::new(sender.clone()),
             active: contents,
             next: Next::Poll,
+            changing: None,
             requested: false,
             reported: None,
             conflicted: None,
@@ -214,7 +189,8 @@ impl FileSource {
         let contents = Contents::of(&self.files);
         let settling = match std::mem::replace(&mut self.next, Next::Poll) {
             Next::Settle(settling) => Some(settling),
-            Next::Poll | Next::Again => None,
+            Next::Again(settling) => settling,
+            Next::Poll => None,
         };
         if !self.requested && contents.include(&self.active) {
             self.recovered();
@@ -225,22 +201,57 @@ impl FileSource {
         }
         let current = self.site.load_full();
         let built = build(&self.config, Purpose::Reload(&current), &self.clock);
+        self.candidate(contents, built, settling)
+    }
+
+    /// What was built from files that had these contents before. Gives nothing if they changed meanwhile.
+    fn candidate(
+        &mut self,
+        contents: Contents,
+        built: Built,
+        settling: Option<Settling<Contents>>,
+    ) -> Option<Candidate> {
         let missing =
             built.site.as_ref().map(|(settings, _)| crl::missing(&settings.trust, self.clock.now()));
-        let names_others = !built.files.is_subset(&self.files);
         // Files that were named before are watched until a site is active that does not name them.
         self.files.extend(built.files.iter().cloned());
-        if names_others || Contents::of(&self.files) != contents {
-            self.next = Next::Again;
-            return None;
+        // If it names others, these contents have more files.
+        let later = Contents::of(&self.files);
+        if later == contents {
+            self.changing = None;
+        } else {
+            self.next = Next::Again(settling.clone());
+            if !self.are_usable_though_changed(&contents, &later) {
+                return None;
+            }
         }
+        let contents = contents.unless_changed(later);
         Some(Candidate { contents, built, missing: missing.unwrap_or_default(), settling })
+    }
+
+    /// Whether files that changed while they were read are used nevertheless.
+    fn are_usable_though_changed(&mut self, before: &Contents, later: &Contents) -> bool {
+        let (now, files) = (Instant::now(), before.files());
+        let kept = self.stamps.kept(&files);
+        let rewritten: Vec<_> =
+            before.differing(later).into_iter().filter(|file| kept.contains(file)).collect();
+        match self.changing.get_or_insert(Changing::new(now)).judge(rewritten.is_empty(), now) {
+            Verdict::Again => false,
+            Verdict::Report => {
+                self.report_rejection(&report::rewritten(&rewritten));
+                false
+            }
+            Verdict::Use => {
+                self.changing = None;
+                tracing::warn!("files change whenever they are read; using what was read last");
+                true
+            }
+        }
     }
 
     fn publish(&mut self, candidate: Candidate, publisher: &dyn Publish) {
         let Candidate { contents, built, missing, settling } = candidate;
         let Some((settings, site)) = built.site else {
-            self.valid_from = built.problems.iter().filter_map(|problem| problem.ends).min();
             return self.reject(contents, settling, &built.problems);
         };
         let next = (&settings, &*built.key_sets);
@@ -261,7 +272,7 @@ impl FileSource {
         if let Err(conflict) = publisher.publish(update) {
             self.fetch(Some(next));
             self.conflicted = Some(generation);
-            return self.reject(contents, settling, &[conflict_problem(&settings, &conflict)]);
+            return self.reject(contents, settling, &[report::conflict(&settings, &conflict)]);
         }
         self.reloads.set_start_failure(report::of_start(&built.problems));
         self.watch_only(built.files);
@@ -274,6 +285,17 @@ impl FileSource {
         self.valid_from = None;
     }
 
+    /// Reads invalid contents again that may be valid by now, without a change. Returns whether they may.
+    fn forget_if_valid(&mut self) -> bool {
+        let is_time = self.valid_from.take_if(|from| *from <= self.clock.now()).is_some();
+        let generation = self.site.load().generation;
+        let has_other_changed = self.conflicted.take_if(|known| *known != generation).is_some();
+        if is_time || has_other_changed {
+            self.reported = None;
+        }
+        is_time || has_other_changed
+    }
+
     /// From now on watches these files only. Their stamps stay those of before they were read, so that a change since then is
     /// noticed.
     fn watch_only(&mut self, files: BTreeSet<PathBuf>) {
@@ -283,17 +305,21 @@ impl FileSource {
 
     /// The active site stays. Invalid contents are reported once, and only if they are not half of a change.
     fn reject(&mut self, contents: Contents, before: Option<Settling<Contents>>, problems: &[Problem]) {
+        self.valid_from = problems.iter().filter_map(|problem| problem.ends).min();
         let now = Instant::now();
         let settling = Settling::of(contents, before, now);
         if !self.requested && settling.wait(now).is_some() {
             self.next = Next::Settle(settling);
             return;
         }
-        let problems = report::errors(problems);
-        self.reloads.failed(problems.clone());
+        self.report_rejection(&report::errors(problems));
+        self.reported = Some(settling.into_contents());
+    }
+
+    fn report_rejection(&mut self, problems: &str) {
+        self.reloads.failed(problems.to_owned());
         tracing::error!(problems, "reload rejected; keeping the active configuration");
         self.requested = false;
-        self.reported = Some(settling.into_contents());
     }
 
     /// The files match the active configuration, again or still. Other files that a rejected configuration named are forgotten.
@@ -344,7 +370,7 @@ impl Source for FileSource {
         loop {
             let wait = match &self.next {
                 Next::Poll => POLL,
-                Next::Again => AGAIN,
+                Next::Again(_) => AGAIN,
                 Next::Settle(settling) => settling.wait(Instant::now()).unwrap_or_default(),
             };
             match self.triggers.recv_timeout(wait) {
@@ -353,16 +379,12 @@ impl Source for FileSource {
                     if !self.settle(trigger) {
                         return;
                     }
+                    // Events may be too frequent for a poll.
+                    self.forget_if_valid();
                     self.check(publisher);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    let is_time = self.valid_from.take_if(|from| *from <= self.clock.now()).is_some();
-                    let generation = self.site.load().generation;
-                    let may_be_valid = self.conflicted.take_if(|known| *known != generation).is_some();
-                    if is_time || may_be_valid {
-                        self.reported = None;
-                    }
-                    let is_due = is_time || may_be_valid || !matches!(self.next, Next::Poll);
+                    let is_due = self.forget_if_valid() || !matches!(self.next, Next::Poll);
                     if is_due || FileStamps::of(&self.files) != self.stamps {
                         self.check(publisher);
                     }
@@ -370,12 +392,6 @@ impl Source for FileSource {
             }
         }
     }
-}
-
-/// The files register what another source has registered.
-fn conflict_problem(settings: &Settings, conflict: &Conflict) -> Problem {
-    Problem::error(&settings.trust.applications.span, "trust.applications", conflict.to_string())
-        .help("register each application in one place only")
 }
 
 #[cfg(test)]

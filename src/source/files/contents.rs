@@ -4,18 +4,47 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
 use crate::{clock::Timestamp, config::file};
 
-/// The hash and mode of each file, since a secret can be rejected for its mode. `None`: the file cannot be read.
+/// What was read of each file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Contents(BTreeMap<PathBuf, Option<([u8; 32], u32)>>);
+pub(super) struct Contents(BTreeMap<PathBuf, Content>);
+
+/// What was read of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Content {
+    /// The hash, and the mode, for which a secret can be rejected.
+    Read([u8; 32], u32),
+    /// The file cannot be read.
+    Unreadable,
+    /// It changed between two reads: it is not known which content was used. Contents that were just read have none of these.
+    Unknown,
+}
+
+impl Content {
+    fn of(path: &Path) -> Self {
+        file::fingerprint(path).map_or(Self::Unreadable, |(hash, mode)| Self::Read(hash, mode))
+    }
+}
 
 impl Contents {
     /// Reads all files.
     pub(super) fn of(files: &BTreeSet<PathBuf>) -> Self {
-        Self(files.iter().map(|path| (path.clone(), file::fingerprint(path).ok())).collect())
+        Self(files.iter().map(|path| (path.clone(), Content::of(path))).collect())
+    }
+
+    /// These contents, where they are the same as those read later; unknown where they are not. What includes them is never equal to
+    /// contents that are read.
+    pub(super) fn unless_changed(self, later: Self) -> Self {
+        let known = |path: &PathBuf, content: &Content| self.0.get(path) == Some(content);
+        let contents = later.0.into_iter().map(|(path, content)| {
+            let content = if known(&path, &content) { content } else { Content::Unknown };
+            (path, content)
+        });
+        Self(contents.collect())
     }
 
     /// The contents of these files only.
@@ -46,7 +75,12 @@ impl Contents {
 
 /// Metadata of files: enough for the slow poll, without reading them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct FileStamps(Vec<Option<[i64; 7]>>);
+pub(super) struct FileStamps(Vec<Option<[i64; SIZE]>>);
+
+/// The numbers of a file's stamp, and how many of them stay the same as long as it is not replaced. An inode's number alone may be
+/// that of a file that was removed.
+const SIZE: usize = 8;
+const IDENTITY: usize = 3;
 
 impl FileStamps {
     /// Of all files, through links.
@@ -55,7 +89,9 @@ impl FileStamps {
             let meta = std::fs::metadata(file).ok()?;
             let (dev, ino, size) =
                 (meta.dev().cast_signed(), meta.ino().cast_signed(), meta.size().cast_signed());
-            Some([dev, ino, size, meta.mtime(), meta.mtime_nsec(), meta.ctime_nsec(), meta.ctime()])
+            let created = meta.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let created = created.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or_default();
+            Some([dev, ino, created, size, meta.mtime(), meta.mtime_nsec(), meta.ctime_nsec(), meta.ctime()])
         };
         Self(files.iter().map(stamp).collect())
     }
@@ -64,6 +100,15 @@ impl FileStamps {
     pub(super) fn only(self, files: &BTreeSet<PathBuf>, wanted: &BTreeSet<PathBuf>) -> Self {
         let stamps = files.iter().zip(self.0).filter(|(file, _)| wanted.contains(*file));
         Self(stamps.map(|(_, stamp)| stamp).collect())
+    }
+
+    /// The files that were not replaced since then; `files` are those of `self`.
+    pub(super) fn kept<'a>(&self, files: &'a BTreeSet<PathBuf>) -> BTreeSet<&'a Path> {
+        let is_kept = |before: [i64; SIZE], now: [i64; SIZE]| before[..IDENTITY] == now[..IDENTITY];
+        let Self(now) = Self::of(files);
+        let pairs = files.iter().zip(self.0.iter().zip(now));
+        let kept = pairs.filter(|(_, (before, now))| before.zip(*now).is_some_and(|(b, n)| is_kept(b, n)));
+        kept.map(|(file, _)| file.as_path()).collect()
     }
 
     /// Whether a file was written or replaced since then (by its ctime, which only the kernel sets).

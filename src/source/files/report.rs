@@ -1,6 +1,11 @@
 //! Problems in the log, bounded: a file with 100,000 mistakes does not log as many lines.
 
-use crate::config::{Problem, Severity};
+use std::path::Path;
+
+use crate::{
+    config::{Problem, Severity, settings::Settings},
+    source::Conflict,
+};
 
 /// Logged per reload. `check` prints all.
 pub(super) const MOST: usize = 20;
@@ -14,6 +19,23 @@ pub(super) fn errors(problems: &[Problem]) -> String {
 pub(super) fn of_start(problems: &[Problem]) -> Option<String> {
     let prevents = |problem: &Problem| problem.prevents_start;
     problems.iter().any(prevents).then(|| in_one_line(problems, prevents))
+}
+
+/// Files that are written to whenever they are read, in one line.
+pub(super) fn rewritten(files: &[&Path]) -> String {
+    let (listed, more) = files.split_at(files.len().min(MOST));
+    let listed: Vec<String> = listed.iter().map(|file| file.display().to_string()).collect();
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    format!(
+        "{}{more}: written to whenever the edge reads it; write another file, and rename it to this one",
+        listed.join(", ")
+    )
+}
+
+/// The files register what another source has registered.
+pub(super) fn conflict(settings: &Settings, conflict: &Conflict) -> Problem {
+    Problem::error(&settings.trust.applications.span, "trust.applications", conflict.to_string())
+        .help("register each application in one place only")
 }
 
 fn in_one_line(problems: &[Problem], is_listed: impl Fn(&Problem) -> bool) -> String {

@@ -1,10 +1,11 @@
 //! Files that change between two steps of a reload.
 
-use super::testing::Files;
 use super::*;
+use super::{changing::LONGEST, testing::Files};
 use crate::{
     identity::Thumbprint,
     reload::Reconciler,
+    source::Conflict,
     trust::{ApplicationSpec, AuthMethod, CredentialSpec, Registered},
 };
 
@@ -40,9 +41,13 @@ impl Publish for GivingWay<'_> {
 impl Steps {
     /// Starts with an active site that was built with a cached CRL.
     fn start() -> Self {
+        Self::start_at(Clock::System)
+    }
+
+    fn start_at(clock: Clock) -> Self {
         let files = Files::new();
         files.cache_crl(&files.crl(&[1]));
-        let initial = InitialBuild::new(&files.config().into(), Clock::System)
+        let initial = InitialBuild::new(&files.config().into(), clock)
             .unwrap_or_else(|problems| panic!("{problems:?}"));
         let site = Arc::clone(&initial.site);
         let reloads = || Arc::new(Reloads::new(Clock::System));
@@ -109,4 +114,44 @@ fn a_source_that_gives_way_at_once_does_not_stay_in_conflict() {
     steps.source.publish(read, &GivingWay(&steps.publisher));
     let known = steps.source.conflicted.unwrap();
     assert_ne!(known, steps.source.site.load().generation, "the files would not be read again");
+}
+
+impl Steps {
+    /// Reads the files, which `change` changes during the build. `since` is how long they have changed during every read.
+    fn read_during(&mut self, change: impl FnOnce(&Files), since: Duration) -> Option<Candidate> {
+        let source = &mut self.source;
+        source.stamps = FileStamps::of(&source.files);
+        source.changing = Instant::now().checked_sub(since).map(Changing::new);
+        let contents = Contents::of(&source.files);
+        change(&self.files);
+        let built = build(&source.config, Purpose::Reload(&source.site.load_full()), &source.clock);
+        source.candidate(contents, built, None)
+    }
+}
+
+#[test]
+fn files_replaced_during_every_read_are_used_after_a_while() {
+    let mut steps = Steps::start();
+    let crls = [steps.files.crl(&[1, 2]), steps.files.crl(&[1, 2, 3])];
+    assert!(steps.read_during(|files| files.cache_crl(&crls[0]), LONGEST / 2).is_none());
+    let read = steps.read_during(|files| files.cache_crl(&crls[1]), LONGEST).unwrap();
+    steps.source.publish(read, &steps.publisher);
+    assert_eq!((steps.generation(), steps.crls()), (2, 1));
+    // Which content was used is not known: the same contents are read again.
+    assert!(matches!(steps.source.next, Next::Again(_)));
+    steps.source.check(&steps.publisher);
+    assert_eq!(steps.generation(), 3);
+    steps.source.check(&steps.publisher);
+    assert_eq!(steps.generation(), 3);
+}
+
+#[test]
+fn a_file_written_during_every_read_is_reported() {
+    let mut steps = Steps::start();
+    let written = |files: &Files| files.write("applications.toml", b"# written in place\n");
+    assert!(steps.read_during(written, LONGEST).is_none());
+    let (_, problems) = steps.source.reloads.state().failure.unwrap();
+    assert!(problems.contains("applications.toml: written to whenever the edge reads it"), "{problems}");
+    steps.source.check(&steps.publisher);
+    assert_eq!(steps.generation(), 2, "it is used once it has stayed the same");
 }
