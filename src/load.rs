@@ -27,7 +27,7 @@ mod upstream;
 
 pub use acme::{AcmeFile, Issued, eab_key, issued};
 pub use admin::{admin_tokens, operator_identity};
-pub use crl_cache::{CachedCrl, cached_crl, judge_fetched};
+pub use crl_cache::{CachedCrl, CrlFault, cached_crl, judge_fetched};
 pub use key_sets::{CachedKeySet, WantedKeySet, cached_key_set, judge_fetched_key_set};
 pub use listen::{
     cannot_bind, check_backlog, check_memory, check_open_files, listen_spec, stray_socket,

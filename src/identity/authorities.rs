@@ -182,7 +182,13 @@ impl CrlFacts {
     /// Whether its thisUpdate is later than `now` by more than the tolerated clock skew.
     #[must_use]
     pub fn is_future_dated(&self, now: Timestamp) -> bool {
-        self.this_update > now + crl::CLOCK_SKEW
+        now < self.usable_from()
+    }
+
+    /// Its thisUpdate, earlier by the tolerated clock skew.
+    #[must_use]
+    pub fn usable_from(&self) -> Timestamp {
+        self.this_update - crl::CLOCK_SKEW
     }
 }
 

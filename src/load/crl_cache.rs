@@ -25,8 +25,24 @@ pub enum CachedCrl {
     Valid,
     /// The file does not exist.
     Missing,
-    /// The file cannot be used, with the reason. It is treated as missing.
-    Invalid(String),
+    /// The file cannot be used. It is treated as missing.
+    Invalid(CrlFault),
+}
+
+/// Why CRLs cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct CrlFault {
+    /// The reason, for messages.
+    pub why: String,
+    /// When it ends without any change: a CRL that is dated in the future becomes valid.
+    pub ends: Option<Timestamp>,
+}
+
+impl From<String> for CrlFault {
+    fn from(why: String) -> Self {
+        Self { why, ends: None }
+    }
 }
 
 /// Checks the cached file of a source.
@@ -41,6 +57,7 @@ pub fn cached_crl(trust: &settings::Trust, source: &CrlSource, now: Timestamp) -
         .and_then(|bytes| {
             crls_in(&bytes).map_err(|fault| format!("{} {}", file.display(), fault.trim_start()))
         })
+        .map_err(CrlFault::from)
         .and_then(|crls| validated(&signers(trust, source), crls, now));
     checked.map_or_else(CachedCrl::Invalid, |_| CachedCrl::Valid)
 }
@@ -71,7 +88,7 @@ pub fn judge_fetched(
     let is_changed = cached != fetched;
     let signers = signers(trust, source);
     let crls = crls_in(fetched).map_err(|fault| format!("the fetched document{fault}"))?;
-    let new = validated(&signers, crls, now)?;
+    let new = validated(&signers, crls, now).map_err(|fault| fault.why)?;
     if let Some(stale) = new.iter().find(|crl| crl.next_update < now) {
         return Err(format!("the CRL of {:?} has been stale since {}", stale.issuer, stale.next_update));
     }
@@ -115,25 +132,27 @@ fn validated(
     signers: &[CertificateDer<'static>],
     crls: Vec<Vec<u8>>,
     now: Timestamp,
-) -> Result<Vec<CrlFacts>, String> {
+) -> Result<Vec<CrlFacts>, CrlFault> {
     let authorities = Authorities::new(signers.to_vec(), crls, RevocationPolicy::default())
         .map_err(|error| error.to_string())?;
     let facts: Vec<CrlFacts> = authorities.crls().collect();
     for crl in &facts {
         if let Some(algorithm) = &crl.unaccepted_algorithm {
-            return Err(format!(
-                "the CRL of {:?} is signed with {algorithm}, which is not accepted",
-                crl.issuer
-            ));
+            let issuer = &crl.issuer;
+            return Err(
+                format!("the CRL of {issuer:?} is signed with {algorithm}, which is not accepted").into()
+            );
         }
         if crl.signer.is_none() {
             return Err(format!(
                 "the CRL of {:?} is not signed by a client CA or an issuer of its source: set issuer, beside url, to its CA's certificate",
                 crl.issuer
-            ));
+            )
+            .into());
         }
         if crl.is_future_dated(now) {
-            return Err(format!("the CRL of {:?} is dated in the future: {}", crl.issuer, crl.this_update));
+            let why = format!("the CRL of {:?} is dated in the future: {}", crl.issuer, crl.this_update);
+            return Err(CrlFault { why, ends: Some(crl.usable_from()) });
         }
     }
     Ok(facts)

@@ -10,7 +10,7 @@ use crate::{
         settings::{CrlSource, Trust},
     },
     identity::StaleCrl,
-    load::{CachedCrl, cached_crl, judge_fetched},
+    load::{CachedCrl, CrlFault, cached_crl, judge_fetched},
     observe::{self, Reloads},
 };
 
@@ -113,11 +113,11 @@ impl CrlFetcher {
 }
 
 /// The sources whose files contain no valid CRL, with the reason if there is one.
-fn pending(trust: &Trust, now: Timestamp) -> Vec<(&CrlSource, Option<String>)> {
+fn pending(trust: &Trust, now: Timestamp) -> Vec<(&CrlSource, Option<CrlFault>)> {
     let pending = trust.crl_sources.iter().filter_map(|source| match cached_crl(trust, source, now) {
         CachedCrl::Valid => None,
         CachedCrl::Missing => Some((source, None)),
-        CachedCrl::Invalid(why) => Some((source, Some(why))),
+        CachedCrl::Invalid(fault) => Some((source, Some(fault))),
     });
     pending.collect()
 }
@@ -147,8 +147,10 @@ pub fn fetch_missing(trust: &Trust, clock: &Clock) -> Vec<Problem> {
 /// them, and in any case invalid ones, since the active CRL is better.
 #[must_use]
 pub fn missing(trust: &Trust, now: Timestamp) -> Vec<Problem> {
-    let problem = |(source, why): (&CrlSource, Option<String>)| match why {
-        Some(why) => Some(Problem { severity: Severity::Error, ..lacking(trust, source, &why) }),
+    let problem = |(source, fault): (&CrlSource, Option<CrlFault>)| match fault {
+        Some(CrlFault { why, ends }) => {
+            Some(Problem { severity: Severity::Error, ends, ..lacking(trust, source, &why) })
+        }
         None if trust.stale_crl == StaleCrl::Report => None,
         None => Some(lacking(trust, source, "it has not been fetched yet")),
     };

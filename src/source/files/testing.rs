@@ -9,6 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 use testkit::Ca;
+use time::OffsetDateTime;
 
 const CRL: &str = "cached.crl";
 
@@ -63,6 +64,11 @@ private_key = "m.key"
     /// A valid CRL that revokes these serial numbers.
     pub(crate) fn crl(&self, serials: &[u64]) -> Vec<u8> {
         self.ca.crl_der(serials, |_| {})
+    }
+
+    /// As [`Self::crl`], with this thisUpdate in seconds since 1970.
+    pub(crate) fn crl_dated(&self, serials: &[u64], date: i64) -> Vec<u8> {
+        self.ca.crl_der(serials, |crl| crl.this_update = OffsetDateTime::from_unix_timestamp(date).unwrap())
     }
 
     /// An invalid CRL in the same name.

@@ -3,6 +3,7 @@
 use super::*;
 use super::{changing::LONGEST, testing::Files};
 use crate::{
+    clock::FixedClock,
     identity::Thumbprint,
     reload::Reconciler,
     source::Conflict,
@@ -154,4 +155,21 @@ fn a_file_written_during_every_read_is_reported() {
     assert!(problems.contains("applications.toml: written to whenever the edge reads it"), "{problems}");
     steps.source.check(&steps.publisher);
     assert_eq!(steps.generation(), 2, "it is used once it has stayed the same");
+}
+
+#[test]
+fn a_crl_of_the_future_is_read_again_at_its_date() {
+    let [now, dated] = [1_790_000_000, 1_790_086_400];
+    let clock = FixedClock::new(Timestamp::from_unix(now));
+    let mut steps = Steps::start_at(Clock::Fixed(clock.clone()));
+    steps.files.cache_crl(&steps.files.crl_dated(&[1, 2], dated));
+    steps.source.requested = true;
+    steps.source.check(&steps.publisher);
+    assert!(steps.source.reloads.state().failure.unwrap().1.contains("dated in the future"));
+    assert!(!steps.source.forget_if_valid());
+    // The clocks may differ by five minutes.
+    clock.set(Timestamp::from_unix(dated - 300));
+    assert!(steps.source.forget_if_valid());
+    steps.source.check(&steps.publisher);
+    assert_eq!((steps.generation(), steps.crls()), (2, 1));
 }
