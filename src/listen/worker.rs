@@ -47,8 +47,11 @@ const LAST: usize = 65_536;
 /// Connections of a port that wait for a place at the same time; others wait in the kernel's queue.
 const WAITING: usize = 2;
 
-/// How long connections of the kernel's queue may wait for a place once the edge ends.
+/// How long connections of the kernel's queue may wait for a place or a descriptor once the edge ends.
 const QUEUED: Duration = Duration::from_secs(1);
+
+/// How long to wait after the system had no descriptor or memory for a connection.
+const SHORTAGE: Duration = Duration::from_millis(50);
 
 /// Limits the log lines about connections that cannot be accepted.
 static UNACCEPTED: LineLimit = LineLimit::new(Duration::from_secs(10), 1);
@@ -166,6 +169,9 @@ pub(super) fn run(
         for mut task in accepting {
             if timeout(QUEUED, &mut task).await.is_err() {
                 task.abort();
+                tracing::warn!(
+                    "queued connections may be reset: the edge has had no places or descriptors for them"
+                );
             }
         }
         evicting.abort();
@@ -221,11 +227,12 @@ impl Acceptor {
                         tracing::warn!(%error, others, "a connection cannot be accepted");
                     }
                     // The system has no descriptors or memory left, although the process has: accepting again at once would spin.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tokio::time::sleep(SHORTAGE).await;
                 }
             }
         }
         let Ok(listener) = listener.into_std() else { return };
+        let mut is_reported = false;
         for _ in 0..LAST {
             let accepted = listener.accept().and_then(|(stream, peer)| {
                 stream.set_nonblocking(true)?;
@@ -235,7 +242,14 @@ impl Acceptor {
                 Ok(accepted) => self.admit(accepted, &waiting).await,
                 Err(error) if is_of_one_connection(&error) => {}
                 // The queue is empty.
-                Err(_) => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    if !std::mem::replace(&mut is_reported, true) {
+                        tracing::warn!(%error, "queued connections cannot be accepted yet");
+                    }
+                    // Connections that end leave descriptors and memory.
+                    tokio::time::sleep(SHORTAGE).await;
+                }
             }
         }
     }

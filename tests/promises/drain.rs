@@ -2,6 +2,7 @@
 
 use std::{process::Stdio, time::Instant};
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -121,6 +122,37 @@ async fn queued_connections_are_accepted_before_the_exit() {
         assert!(end.is_ok(), "connection {number}: {end:?}");
     }
     assert_eq!(exit_code(edge).await.0, Some(0));
+}
+
+/// Sets the soft limit of the edge's open files.
+fn limit_open_files(edge: &Edge, current: Option<u64>) {
+    let pid = Pid::from_raw(edge.id().try_into().unwrap());
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    prlimit(pid, Resource::Nofile, Rlimit { current, maximum }).unwrap();
+}
+
+#[tokio::test]
+async fn queued_connections_wait_for_descriptors_at_the_end() {
+    let upstream = Upstream::start().await;
+    for becomes_free in [true, false] {
+        let limits = EdgeBuilder::new(upstream.url()).limits("handshake_timeout = \"1s\"").workers(1);
+        let (edge, client) = with_client(limits);
+        let client = Client::with(&edge, &client);
+        edge.signal("STOP");
+        let mut queued = client.tcp().await.unwrap();
+        limit_open_files(&edge, Some(3));
+        edge.signal("TERM");
+        edge.signal("CONT");
+        edge.wait_for_log("queued connections cannot be accepted yet");
+        if becomes_free {
+            limit_open_files(&edge, getrlimit(Resource::Nofile).maximum);
+        } else {
+            edge.wait_for_log("queued connections may be reset");
+        }
+        let end = timeout(PATIENCE, queued.read(&mut [0; 1])).await.expect("it stays open");
+        assert_eq!(end.is_ok(), becomes_free, "{end:?}");
+        assert_eq!(exit_code(edge).await.0, Some(0));
+    }
 }
 
 #[tokio::test]
