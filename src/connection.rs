@@ -21,7 +21,13 @@ mod watched;
 pub(crate) use life::Life;
 pub(crate) use turns::Turns;
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::LazyLock, time::Duration};
+use std::{
+    cell::Cell,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    sync::LazyLock,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout_at};
@@ -37,7 +43,7 @@ use crate::{
     net::{Network, Stream, WriteBatcher},
     observe::{
         log::{LineLimit, LineLimits},
-        metrics::{CloseReason, HandshakeFailure},
+        metrics::{CloseReason, HandshakeFailure, Recorder},
     },
     request::{Connection, WorkerParts, counted_network},
     site::SiteHandle,
@@ -46,6 +52,8 @@ use crate::{
 
 /// Limits the log lines of failed handshakes, which cost a stranger nothing: one per second, and 100 at once after a pause.
 static FAILED: LazyLock<LineLimits> = LazyLock::new(|| LineLimits::new(Duration::from_secs(1), 100));
+/// Limits the log lines about addresses that may not connect.
+static DENIED: LineLimit = LineLimit::per_second();
 /// Limits the log lines of validations: anyone can ask for them while one is pending.
 static VALIDATIONS: LineLimit = LineLimit::new(Duration::from_millis(100), 100);
 
@@ -111,20 +119,19 @@ async fn establish(
     let handshake = timeout_at(until, async {
         let mut stream = stream;
         let address = client_address(&mut stream, tcp_peer, local_port, &site).await;
-        let address = address.map_err(|error| (HandshakeFailure::ProxyHeader, error.into()))?;
+        let address = address.map_err(|error| Some((HandshakeFailure::ProxyHeader, error.into())))?;
         client_ip.set(address.ip);
         if !site.clients.permit(address.ip) {
-            context.parts.metrics.connections_closed.increment(CloseReason::Denied);
-            let error = std::io::Error::other(format!("[listen] does not allow {}", address.ip));
-            return Err((HandshakeFailure::Denied, error.into()));
+            report_denied(&context.parts.metrics, address.ip);
+            return Err(None);
         }
         let network = counted_network(address.ip, &site);
         if site.proxy_protocol
             && let Some(network) = network
             && !slot.assign(network).await
         {
-            let error = std::io::Error::other("connections_per_address or handshakes_per_address is reached");
-            return Err((HandshakeFailure::Address, error.into()));
+            // The limit is counted and logged as one that a connection reaches on arrival.
+            return Err(None);
         }
         let party = network.map_or_else(|| Party::Connection(slot.number()), Party::Network);
         let turn = Turn::new(Rc::clone(&context.turns), party);
@@ -139,7 +146,7 @@ async fn establish(
         .await;
         match done {
             Ok(done) => Ok((done, party)),
-            Err(failed) => Err((failure::reason(&failed.error), failed)),
+            Err(failed) => Err(Some((failure::reason(&failed.error), failed))),
         }
     });
     let metrics = context.parts.metrics.clone();
@@ -161,7 +168,9 @@ async fn establish(
             tls::drain_and_close(stream).await;
             return None;
         }
-        Ok(Err(failed)) => failed,
+        Ok(Err(Some(failed))) => failed,
+        // It was refused before its handshake.
+        Ok(Err(None)) => return None,
         Err(_) => {
             let error = std::io::Error::other(format!("the handshake took longer than {timeout:?}"));
             (HandshakeFailure::Timeout, error.into())
@@ -189,6 +198,15 @@ async fn establish(
         tls::drain_and_close(stream).await;
     }
     None
+}
+
+/// Counts and logs that a connection is closed because of its client's address.
+pub(crate) fn report_denied(metrics: &Recorder, client_ip: IpAddr) {
+    metrics.connections_closed.increment(CloseReason::Denied);
+    if let Some(others) = DENIED.others() {
+        let client_ip = client_ip.to_canonical();
+        tracing::info!(%client_ip, others, "connection closed: [listen] does not allow its address");
+    }
 }
 
 /// Logs how many handshakes have failed of which no line says so. To be called every second.

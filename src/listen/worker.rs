@@ -29,10 +29,7 @@ use crate::{
     connection::{self, Context, Life, Slot},
     forward::Pools,
     net::{Network, WriteBatcher},
-    observe::{
-        log::{self, LineLimit},
-        metrics::CloseReason,
-    },
+    observe::log::{self, LineLimit},
     request::{Connection, StrangerBodies, TokenVerifier, Tracer, WorkerParts, counted_network},
 };
 
@@ -55,8 +52,6 @@ const SHORTAGE: Duration = Duration::from_millis(50);
 
 /// Limits the log lines about connections that cannot be accepted.
 static UNACCEPTED: LineLimit = LineLimit::new(Duration::from_secs(10), 1);
-/// Limits the log lines about addresses that may not connect.
-static DENIED: LineLimit = LineLimit::per_second();
 
 /// What all workers do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,11 +253,7 @@ impl Acceptor {
     async fn admit(self: &Rc<Self>, accepted: (TcpStream, SocketAddr), waiting: &Arc<Semaphore>) {
         self.context.parts.metrics.connections_accepted.increment();
         let Ok(network) = self.network(accepted.1.ip()) else {
-            self.context.parts.metrics.connections_closed.increment(CloseReason::Denied);
-            if let Some(others) = DENIED.others() {
-                let client_ip = accepted.1.ip().to_canonical();
-                tracing::info!(%client_ip, others, "connection closed: [listen] does not allow its address");
-            }
+            connection::report_denied(&self.context.parts.metrics, accepted.1.ip());
             return;
         };
         let mut admission = Box::pin(Rc::clone(&self.admission).admit(network));

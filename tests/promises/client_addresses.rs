@@ -53,10 +53,28 @@ async fn behind_a_balancer_the_clients_address_is_judged() {
     };
     assert_eq!(via_proxy("198.51.100.1").token("billing").await.status, 200);
     assert!(via_proxy("192.0.2.7").tls().await.is_err());
-    let line = edge.wait_for_log("handshake failed");
+    let line = edge.wait_for_log("[listen] does not allow its address");
     assert!(line.contains("\"client_ip\":\"192.0.2.7\""), "not the balancer's: {line}");
     assert_eq!(denied(&edge).await, 1);
-    assert_eq!(admin::metric(&edge, "mtls_edge_handshake_failures_total{reason=\"denied\"}").await, 1);
+    assert_eq!(admin::metric(&edge, "mtls_edge_handshakes_failed_total").await, 0, "it is counted once");
+}
+
+#[tokio::test]
+async fn an_address_at_its_limit_is_counted_once_behind_a_balancer() {
+    let upstream = Upstream::start().await;
+    let balanced = EdgeBuilder::new(upstream.url())
+        .listen("trusted_proxies = [\"127.0.0.1\"]\nproxy_protocol = true")
+        .limits("connections_per_address = 1");
+    let (edge, credentials) = with_client(balanced);
+    let client = Client::with(&edge, &credentials).prelude(b"PROXY TCP4 192.0.2.7 192.0.2.7 5000 443\r\n");
+    // Another connection would replace it if no application had authenticated.
+    let mut first = client.connect().await;
+    assert_eq!(first.token("billing").await.status, 200);
+    assert!(client.tls().await.is_err());
+    edge.wait_for_log("a limit on connections is reached");
+    let closed = "mtls_edge_connections_closed_total{reason=\"address\"}";
+    assert_eq!(admin::metric(&edge, closed).await, 1);
+    assert_eq!(admin::metric(&edge, "mtls_edge_handshakes_failed_total").await, 0);
 }
 
 #[tokio::test]

@@ -9,10 +9,6 @@ label! {
         Timeout = "timeout",
         /// The PROXY header is missing, malformed, not from a trusted proxy, or not expected.
         ProxyHeader = "proxy_header",
-        /// The client's network, which the PROXY header names, has reached `connections_per_address` or `handshakes_per_address`.
-        Address = "address",
-        /// `[listen]` does not allow the client's address, which the PROXY header names.
-        Denied = "denied",
         /// The client sent HTTP without TLS.
         PlainHttp = "plain_http",
         /// The ClientHello has no server name.
