@@ -103,7 +103,8 @@ impl AccessEntry {
         let checked = record.checked.borrow();
         let contradicted = checked.as_ref().and_then(|checked| checked.contradicted.as_deref());
         let only_outside = checked.as_ref().and_then(|checked| checked.only_outside.as_deref());
-        let routed = record.routed.get();
+        let routed = record.routed.borrow();
+        let routed = routed.as_ref();
         let upstream = routed.filter(|_| durations.upstream.is_some()).map(|(domain, _)| &domain.target);
         let origin = upstream.zip(record.tried.last()).and_then(|(target, index)| target.origin_url(index));
         let microseconds =

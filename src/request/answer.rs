@@ -39,7 +39,7 @@ impl Answering {
     /// The longest time of a request on this route, if it is not that of `[limits]`; zero for any time.
     #[must_use]
     pub fn request_timeout(&self) -> Option<Duration> {
-        self.record.routed.get().and_then(|(_, route)| route.request_timeout)
+        self.record.routed.borrow().as_ref().and_then(|(_, route)| route.request_timeout)
     }
 
     /// Refuses the request when it is next polled, unless its answer is there by then: it is overdue.

@@ -51,8 +51,8 @@ pub struct Record {
     pub checked: RefCell<Option<Box<CheckedRequest>>>,
     /// Where the requests of its route are counted, once it has a route.
     pub series: Cell<Option<RouteSeries>>,
-    /// Its domain and its route, once it has one.
-    pub routed: OnceCell<(Arc<Domain>, Arc<Route>)>,
+    /// Its domain and its route, once it has one. They are others if it is routed again by a new site.
+    pub routed: RefCell<Option<(Arc<Domain>, Arc<Route>)>>,
     /// When it was sent to the upstream.
     pub sent_at: Cell<Option<Instant>>,
     /// Where it was sent.
@@ -104,7 +104,7 @@ impl Record {
             authenticated: RefCell::default(),
             checked: RefCell::default(),
             series: Cell::default(),
-            routed: OnceCell::new(),
+            routed: RefCell::default(),
             sent_at: Cell::default(),
             tried: Tried::default(),
             is_overdue: Cell::default(),

@@ -28,18 +28,17 @@ impl<S> Locate<S> {
     pub(super) const fn new(inner: S, parts: Rc<WorkerParts>) -> Self {
         Self { inner, parts }
     }
+}
 
-    /// Finds where the route's requests are counted.
-    fn record(&self, context: &Context, route: &Arc<Route>) {
-        let (generation, address) = (context.site.generation.number(), Arc::as_ptr(route) as usize);
-        let series = self.parts.metrics.traffic().of_route(generation, address, || {
-            let Domain { name, target, .. } = &*context.domain;
-            [name.to_string(), route.path().to_owned(), target.spec.name.clone()]
-        });
-        context.record.series.set(Some(series));
-        // Nothing has set it before: a request is located once.
-        let _ = context.record.routed.set((Arc::clone(&context.domain), Arc::clone(route)));
-    }
+/// Records the route of a request, and where its requests are counted.
+pub(super) fn record(parts: &WorkerParts, context: &Context, route: &Arc<Route>) {
+    let (generation, address) = (context.site.generation.number(), Arc::as_ptr(route) as usize);
+    let series = parts.metrics.traffic().of_route(generation, address, || {
+        let Domain { name, target, .. } = &*context.domain;
+        [name.to_string(), route.path().to_owned(), target.spec.name.clone()]
+    });
+    context.record.series.set(Some(series));
+    context.record.routed.replace(Some((Arc::clone(&context.domain), Arc::clone(route))));
 }
 
 impl<S> Service<Arrived> for Locate<S>
@@ -62,7 +61,7 @@ where
         match context.domain.routes.find(&context.head.method, context.head.uri.path()) {
             Ok(route) => {
                 let route = Arc::clone(route);
-                self.record(&context, &route);
+                record(&self.parts, &context, &route);
                 Either::Left(self.inner.call(Routed { context, body, route }))
             }
             Err(error) => Either::Right(std::future::ready(Err(error.into()))),

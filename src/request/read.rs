@@ -15,6 +15,7 @@ use tower::Service;
 use super::{
     Context, LocalFuture, Received, Refusal, Routed, WorkerParts,
     access_token::{has_form_body, has_token},
+    locate,
 };
 use crate::{
     access_token::{Bound, RequestFault, TokenRefusal},
@@ -103,7 +104,7 @@ async fn read(
         }
         None => RequestBody::collect(body, client_id_body_bytes, body_timeout, &mut share).await?,
     };
-    let route = refresh_site(&mut context, current, route)?;
+    let route = refresh_site(parts, &mut context, current, route)?;
     context.parameters = Some(parse(&context, &body)?);
     Ok(Received { context, body: RequestBody::with_share(body, share), route })
 }
@@ -122,7 +123,7 @@ async fn read_with_token(
     if !is_form {
         parts.tokens.count(&verdict);
         context.token = Some(verdict.map_err(Refusal::Token)?);
-        let route = refresh_token_route(&mut context, current, route, rule)?;
+        let route = refresh_token_route(parts, &mut context, current, (route, rule))?;
         check_announced_length(&context, body_bytes)?;
         let body =
             RequestBody::streaming(body, body_bytes, body_timeout).holding(context.connection.receiving());
@@ -139,7 +140,7 @@ async fn read_with_token(
     parts.tokens.count(&verdict);
     let form = form?;
     context.token = Some(verdict.map_err(Refusal::Token)?);
-    let route = refresh_token_route(&mut context, current, route, rule)?;
+    let route = refresh_token_route(parts, &mut context, current, (route, rule))?;
     Ok(Received { context, body: RequestBody::with_share(form, share), route })
 }
 
@@ -171,13 +172,13 @@ async fn read_form(
 /// Switches to the current site, if it has changed while the issuer was asked or the body was read. The verdict holds only if the route
 /// has the same rule and the issuer the same keys; otherwise the client must try again, since its proof has been used.
 fn refresh_token_route(
+    parts: &WorkerParts,
     context: &mut Context,
     current: &SiteHandle,
-    route: Arc<Route>,
-    rule: TokenRule,
+    (route, rule): (Arc<Route>, TokenRule),
 ) -> Result<Arc<Route>, Refusal> {
     let judged_by = context.site.token_issuers.get(rule.issuer).cloned();
-    let route = refresh_site(context, current, route)?;
+    let route = refresh_site(parts, context, current, route)?;
     let same_rule = match route.authenticate {
         Authenticate::Token(now) => {
             now.allow_unbound == rule.allow_unbound && {
@@ -304,6 +305,7 @@ fn note_client_id(context: &Context, body: &[u8]) {
 /// Switches to the current site, if it has changed while the body was read: a request is judged by the trust that is
 /// active once it is complete.
 fn refresh_site(
+    parts: &WorkerParts,
     context: &mut Context,
     current: &SiteHandle,
     route: Arc<Route>,
@@ -318,6 +320,7 @@ fn refresh_site(
     let route = Arc::clone(domain.routes.find(&context.head.method, context.head.uri.path())?);
     context.domain = domain;
     context.site = site;
+    locate::record(parts, context, &route);
     Ok(route)
 }
 

@@ -67,7 +67,8 @@ fn server(
     let checked = record.checked.borrow();
     let session = connection.negotiated().session;
     let (method, original) = method(&record.method);
-    let route = record.routed.get().map(|(_, route)| bounded(route.path(), SHORT));
+    let routed = record.routed.borrow();
+    let route = routed.as_ref().map(|(_, route)| bounded(route.path(), SHORT));
     let name = match &route {
         Some(route) => format!("{} {route}", span_method(method)),
         None => span_method(method).to_owned(),
@@ -117,7 +118,8 @@ fn client(sampled: &Sampled, record: &Record, ended: Ended<'_>, end: SystemTime)
     let end = failed.map_or(end, |answered| sampled.started + answered.durations.whole);
     let answered = ended.answered.filter(|answered| answered.refused.is_none());
     let error = ended.error(|answered| answered.refused.is_some() || answered.status.as_u16() >= 400);
-    let (domain, _) = record.routed.get()?;
+    let routed = record.routed.borrow();
+    let (domain, _) = routed.as_ref()?;
     let target = &domain.target.spec;
     let address = record.tried.last().and_then(|index| target.origins.get(index));
     let network = address.and_then(Address::network);

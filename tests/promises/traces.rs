@@ -11,6 +11,7 @@ use http::Request;
 use http_body_util::Full;
 use serde_json::json;
 use testkit::Refusing;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use self::collector::{Collector, SERVER, Span};
 use crate::support::{
@@ -90,6 +91,32 @@ async fn spans_follow_the_conventions_for_http() {
         assert_eq!(export.header("content-type"), "application/x-protobuf");
         assert_eq!(export.uri.path(), "/v1/traces");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_during_the_body_names_the_upstream_after_it() {
+    let (before, after, collector) =
+        (Upstream::start().await, Upstream::start().await, Collector::start().await);
+    let (edge, credentials) = tracing_to(EdgeBuilder::new(before.url()), &collector.url(), "sample = 1");
+    let mut stream = Client::with(&edge, &credentials).tls().await.unwrap();
+    let head = format!(
+        "POST /oauth/token HTTP/1.1\r\nhost: {DOMAIN}\r\ncontent-type: application/x-www-form-urlencoded\r\nexpect: 100-continue\r\ncontent-length: 17\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The edge sends 100 (Continue): the request has been routed.
+    stream.read_exact(&mut [0; 25]).await.unwrap();
+    let config = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    let config = config.replace(&before.url(), &after.url()).replace("name = \"as\"", "name = \"after\"");
+    edge.reload("edge.toml", &config);
+    stream.write_all(b"client_id=billing").await.unwrap();
+    let line: serde_json::Value =
+        serde_json::from_str(&edge.wait_for_log("\"path\":\"/oauth/token\"")).unwrap();
+    assert_eq!((after.seen().len(), &line["status"]), (1, &json!(200)), "{line}");
+    assert_eq!((&line["upstream"], &line["origin"]), (&json!("after"), &json!(after.url())), "{line}");
+    let (_, exchange) = spans_of(&collector, line["request_id"].as_str().unwrap()).await;
+    assert_eq!(exchange.unwrap().attributes["mtls_edge.upstream"], "after");
+    let timed = "mtls_edge_upstream_duration_seconds_count{upstream=\"after\"}";
+    assert_eq!(admin::metric(&edge, timed).await, 1);
 }
 
 #[tokio::test]
