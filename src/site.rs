@@ -12,6 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -91,6 +92,8 @@ pub struct Site {
     pub admin: AdminRules,
     /// Limits on what a peer may use.
     pub limits: Limits,
+    /// See [`stall_timeout`].
+    pub stall_timeout: Duration,
     /// Traces, if they are on.
     pub traces: Option<Arc<Traces>>,
 }
@@ -144,6 +147,16 @@ impl Site {
         let trust = Trust { registry, ..self.trust };
         Self { generation, trust, ..self }
     }
+}
+
+/// How long requests in flight may make no progress: longer than every timeout of a single request to these domains.
+pub(crate) fn stall_timeout<'a>(limits: &Limits, domains: impl IntoIterator<Item = &'a Domain>) -> Duration {
+    let of_upstream = |domain: &Domain| {
+        let limits = &domain.target.spec.limits;
+        limits.response_timeout + limits.connect_timeout * 4
+    };
+    let upstream = domains.into_iter().map(of_upstream).max().unwrap_or_default();
+    limits.body_timeout + upstream + Duration::from_secs(10)
 }
 
 /// One domain, ready to serve.

@@ -9,7 +9,6 @@ use std::{
     pin::{Pin, pin},
     rc::Rc,
     task::{Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -105,7 +104,7 @@ impl Server {
         let timeouts = Timeouts {
             head: limits.head_timeout,
             idle: limits.idle_timeout,
-            stall: stall(site),
+            stall: site.stall_timeout,
             request: limits.request_timeout,
         };
         life.established(protocol, timeouts);
@@ -344,12 +343,4 @@ where
         (false, false) => [parts.read_buf, held].concat().into(),
     };
     Parked { stream, read }
-}
-
-/// How long requests in flight may make no progress: longer than every timeout of a single request.
-fn stall(site: &Site) -> Duration {
-    let upstream = site.domains.values().map(|domain| {
-        domain.target.spec.limits.response_timeout + domain.target.spec.limits.connect_timeout * 4
-    });
-    site.limits.body_timeout + upstream.max().unwrap_or_default() + Duration::from_secs(10)
 }

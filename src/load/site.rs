@@ -30,7 +30,7 @@ use crate::{
         self, Input, Problem, Severity, Spanned,
         settings::{self, CustomProfile, Settings},
     },
-    site::{Authenticate, Domain, Generation, SignedRequest, Site},
+    site::{Authenticate, Domain, Generation, SignedRequest, Site, stall_timeout},
     tls, trust,
     vouch::{Profile, Reserved},
 };
@@ -131,6 +131,7 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
     let site = parts.map(|((trust, token_issuers), admin)| {
         let site = Site {
             generation: Generation::FIRST,
+            stall_timeout: stall_timeout(&settings.limits, domains.values().map(|domain| &**domain)),
             trust,
             domains,
             awaiting,

@@ -1,6 +1,8 @@
 //! Files that change between two steps of a reload.
 
 use super::*;
+use std::fs;
+
 use super::{changing::LONGEST, testing::Files};
 use crate::{
     clock::FixedClock,
@@ -172,4 +174,20 @@ fn a_crl_of_the_future_is_read_again_at_its_date() {
     assert!(steps.source.forget_if_valid());
     steps.source.check(&steps.publisher);
     assert_eq!((steps.generation(), steps.crls()), (2, 1));
+}
+
+#[test]
+fn the_stall_timeout_is_longer_than_those_of_all_upstreams() {
+    let mut steps = Steps::start();
+    let stall_timeout = |steps: &Steps| steps.source.site.load().stall_timeout;
+    let before = stall_timeout(&steps);
+    let config = fs::read_to_string(steps.files.config()).unwrap();
+    let slower = "name = \"as\"\nresponse_timeout = \"500s\"\nconnect_timeout = \"7s\"";
+    steps.files.write("edge.toml", config.replace("name = \"as\"", slower).as_bytes());
+    steps.source.check(&steps.publisher);
+    let body_timeout = steps.source.site.load().limits.body_timeout;
+    // An upstream is tried four times.
+    let expected = body_timeout + Duration::from_secs(500 + 4 * 7 + 10);
+    assert_eq!(stall_timeout(&steps), expected);
+    assert!(before < expected, "{before:?}");
 }
