@@ -127,6 +127,19 @@ async fn an_active_bound_token_is_forwarded() {
     );
 }
 
+#[tokio::test]
+async fn connections_to_the_endpoint_are_counted() {
+    let setup = Setup::start().await;
+    let endpoint = Endpoint::start(json!({ "active": false })).await;
+    let edge = edge(&setup, &endpoint, "");
+    let open = async || metric(&edge, "mtls_edge_upstream_connections").await;
+    assert_eq!(open().await, 0);
+    let answer = get(&Client::with(&edge, &setup.client), "/api/x", &bearer("opaque")).await;
+    assert_eq!((answer.status.as_u16(), endpoint.requests()), (401, 1));
+    // It is pooled, as those to upstreams.
+    assert_eq!(open().await, 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_answer_that_does_not_vouch_is_refused() {
     let setup = Setup::start().await;
