@@ -15,7 +15,7 @@ use super::{
     fault::explained,
     http2::Connection,
     pooled::{Http1, PooledHttp1, timer},
-    resolved::Resolved,
+    resolved::{Resolved, unanswered},
     unix,
 };
 use crate::{h1::Io, net::WriteBatcher};
@@ -55,6 +55,14 @@ pub(super) async fn connect(
     tokio::time::timeout(target.spec.limits.connect_timeout, connected).await.ok()
 }
 
+/// Why there is no connection to an address after this time, for the log.
+pub(super) fn timed_out(address: &Address, resolved: &Resolved, limit: Duration) -> String {
+    match address.network() {
+        Some(origin) if resolved.is_awaited() => unanswered(&origin.host, limit),
+        _ => format!("no connection within {limit:?}"),
+    }
+}
+
 async fn connect_unbounded(
     target: &Target,
     address: &Address,
@@ -67,8 +75,7 @@ async fn connect_unbounded(
         Address::Network(origin) => origin,
         Address::Unix(path) => return Ok(http1(unix::connect(path, permit).await?, target, None)),
     };
-    let known = resolved.current();
-    let (tcp, permit) = dial(origin, known.as_deref().map(Vec::as_slice), permit, permits).await?;
+    let (tcp, permit) = dial(origin, resolved, permit, permits).await?;
     set_options(&tcp).map_err(|error| error.to_string())?;
     let peer = tcp.peer_addr().ok();
     let tcp = batcher.stream(tcp);

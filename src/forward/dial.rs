@@ -3,13 +3,16 @@
 use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::sleep,
 };
 
-use super::{Origin, resolved::NO_ADDRESS};
+use super::{
+    Origin,
+    resolved::{NO_ADDRESS, Resolved},
+};
 
 /// The time before the next address is tried in parallel (RFC 8305 section 5, "Connection Attempt Delay").
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -25,17 +28,12 @@ type Connected = (TcpStream, OwnedSemaphorePermit);
 /// A sentence for the log.
 pub(super) async fn dial(
     origin: &Origin,
-    known: Option<&[SocketAddr]>,
+    resolved: &Resolved,
     permit: OwnedSemaphorePermit,
     permits: &Arc<Semaphore>,
 ) -> Result<Connected, String> {
-    let addresses = if let Some(known) = known {
-        interleaved(known.iter().copied())
-    } else {
-        let host = (origin.host.as_str(), origin.port);
-        interleaved(lookup_host(host).await.map_err(|error| error.to_string())?)
-    };
-    race(addresses, permit, permits).await
+    let addresses = resolved.known_or_found(origin).await?;
+    race(interleaved(addresses.into_iter()), permit, permits).await
 }
 
 /// Alternates the address families, and keeps the resolver's order within each (RFC 8305 section 4).

@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     Address, Target,
-    connect::{Opened, connect},
+    connect::{Opened, connect, timed_out},
     health::OriginHealth,
     http2::Connections,
     idle::{Idle, Sender},
@@ -123,8 +123,9 @@ impl OriginPool {
             let permit = worker.acquire_connection_permit().await.ok_or(NotConnected::NoDescriptor)?;
             self.open(Arc::clone(target), worker, permit, caller);
         }
-        let handover = tokio::time::timeout(target.spec.limits.connect_timeout, waiter.handover()).await;
-        let timed_out = |_| Err(format!("no connection within {:?}", target.spec.limits.connect_timeout));
+        let limit = target.spec.limits.connect_timeout;
+        let handover = tokio::time::timeout(limit, waiter.handover()).await;
+        let timed_out = |_| Err(timed_out(&self.origin, &self.health.addresses, limit));
         handover.unwrap_or_else(timed_out).map_err(NotConnected::Failed)
     }
 

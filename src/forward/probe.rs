@@ -20,7 +20,7 @@ use super::{
     Origin, Target,
     absolute_form::AbsoluteForm,
     check::request,
-    connect::{Opened, connect},
+    connect::{Opened, connect, timed_out},
     fault::{certificate_refused, explained, of_hyper},
     resolved::Resolved,
 };
@@ -55,7 +55,7 @@ pub async fn probe(
     let connected = connect(target, address, &resolved, batcher, permit, &permits);
     let opened = match timeout(limit, connected).await {
         Ok(Some(opened)) => opened.map_err(|why| format!("cannot connect: {why}"))?,
-        Ok(None) | Err(_) => return Err(format!("cannot connect: no connection within {limit:?}")),
+        Ok(None) | Err(_) => return Err(format!("cannot connect: {}", timed_out(address, &resolved, limit))),
     };
     let Ok(answer) = timeout(RESPONSE, exchange(target, opened)).await else {
         return Ok(Some(format!("connected, but no response within {RESPONSE:?}")));

@@ -5,7 +5,12 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Target, check::jittered, connect::connect, lane::Lane, lookup::is_unresolved, origin::WorkerResources,
+    Target,
+    check::jittered,
+    connect::{connect, timed_out},
+    lane::Lane,
+    lookup::is_unresolved,
+    origin::WorkerResources,
 };
 
 /// The time before the first connection to an origin that fails. It doubles after each.
@@ -42,6 +47,6 @@ async fn try_to_connect(lane: &Lane, target: &Target, index: usize) -> Option<Re
     let permit = lane.pools.acquire_connection_permit().await?;
     let (batcher, permits) = (lane.pools.batcher(), Arc::clone(lane.pools.connection_permits()));
     let opened = connect(target, address, &health.addresses, &batcher, permit, &permits).await;
-    let timed_out = || Err(format!("no connection within {:?}", target.spec.limits.connect_timeout));
+    let timed_out = || Err(timed_out(address, &health.addresses, target.spec.limits.connect_timeout));
     Some(opened.map_or_else(timed_out, |opened| opened.map(drop)))
 }

@@ -2,15 +2,27 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
+use tokio::net::lookup_host;
 
-use super::failure::Failure;
+use super::{Origin, failure::Failure};
 
 /// Why a lookup that found nothing has failed.
 pub(super) const NO_ADDRESS: &str = "the host name has no address";
+
+/// Why a host name has no addresses after this time, for the log.
+pub(super) fn unanswered(host: &str, limit: Duration) -> String {
+    format!(
+        "the lookup of {host} has not answered within {limit:?}: check the name servers in /etc/resolv.conf"
+    )
+}
 
 /// The addresses that were found last; none before the first lookup, and for an origin without a host name.
 #[derive(Debug, Default)]
@@ -18,12 +30,35 @@ pub(super) struct Resolved {
     addresses: ArcSwapOption<Vec<SocketAddr>>,
     /// The first failure since the last successful lookup.
     failure: Mutex<Option<Failure>>,
+    /// Whether a connection needed a lookup, and no such lookup has answered since.
+    is_awaited: AtomicBool,
 }
 
 impl Resolved {
     /// The addresses in the resolver's order.
     pub(super) fn current(&self) -> Option<Arc<Vec<SocketAddr>>> {
         self.addresses.load_full()
+    }
+
+    /// The addresses for a connection: those that are known, or else those that are found now.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the log.
+    pub(super) async fn known_or_found(&self, origin: &Origin) -> Result<Vec<SocketAddr>, String> {
+        if let Some(known) = self.current() {
+            return Ok(known.to_vec());
+        }
+        // Not reset if the future is dropped: its time is over, and why is asked afterwards.
+        self.is_awaited.store(true, Relaxed);
+        let found = lookup_host((origin.host.as_str(), origin.port)).await;
+        self.is_awaited.store(false, Relaxed);
+        found.map(Vec::from_iter).map_err(|error| error.to_string())
+    }
+
+    /// Whether a connection cannot be opened because no lookup has answered yet.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.is_awaited.load(Relaxed) && self.current().is_none()
     }
 
     /// Since when the name cannot be looked up, and why.

@@ -134,10 +134,7 @@ impl Lanes {
         for (origin, health) in origins.filter_map(|(address, health)| Some((address.network()?, health))) {
             let (origin, health, target) = (origin.clone(), Arc::clone(health), Arc::clone(target));
             let slow = Rc::clone(&self.slow);
-            tasks.spawn_local(async move {
-                let refresh = target.spec.policy.dns_refresh;
-                keep_resolved(&health, &origin, &target.spec.name, refresh, &slow).await;
-            });
+            tasks.spawn_local(async move { keep_resolved(&target, &health, &origin, &slow).await });
         }
         tasks
     }
