@@ -38,7 +38,7 @@ pub use authenticate::Authenticate;
 pub use body_memory::BodyMemory;
 pub use check_request::CheckRequest;
 pub(crate) use connection::counted_network;
-pub use connection::{ClientAddress, Connection, Negotiated};
+pub use connection::{BrokenOff, ClientAddress, Connection, Negotiated};
 pub use forward::Forward;
 pub use identity::{ClientIdentity, Headers, vouching_headers};
 pub use identity_cache::IdentityCache;

@@ -37,7 +37,7 @@ use super::{
 };
 use crate::{
     observe::{log::LineLimit, metrics::CloseReason},
-    request::{Connection, stack},
+    request::{BrokenOff, Connection, stack},
     site::{Limits, Site},
     text,
     timer::Timer,
@@ -150,6 +150,7 @@ impl Server {
             self.drive(pin!(connection), http2::Connection::graceful_shutdown, gate).await
         };
         if io.is_flooded() {
+            // Its requests have tasks of their own, which end after this.
             self.note_flood(&Flood);
         }
         if self.life.is_abandoning() || io.is_flooded() {
@@ -305,7 +306,7 @@ impl Server {
 
     /// Counts and logs a connection that is closed because of a flood of HTTP/2 frames.
     fn note_flood(&self, what: &dyn fmt::Display) {
-        self.context.parts.metrics.connections_closed.increment(CloseReason::Flood);
+        self.break_off(CloseReason::Flood);
         if let Some(others) = FLOODS.others() {
             tracing::warn!(
                 client_ip = %self.client_ip(),
@@ -319,8 +320,14 @@ impl Server {
 
     /// Drops the connection at once.
     fn drop_for(&self, counted: CloseReason, reason: &str) -> Poll<Result<Driven, String>> {
-        self.context.parts.metrics.connections_closed.increment(counted);
+        self.break_off(counted);
         Poll::Ready(Err(reason.to_owned()))
+    }
+
+    /// Counts a connection that is closed although it may have requests in flight, whose log lines say so.
+    fn break_off(&self, counted: CloseReason) {
+        self.context.parts.metrics.connections_closed.increment(counted);
+        self.connection.mark_broken_off(BrokenOff::Counted(counted));
     }
 }
 

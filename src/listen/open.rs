@@ -15,7 +15,12 @@ use super::{
     crowds::Crowds,
     eviction::{Eviction, Urgency},
 };
-use crate::{connection::Life, net::Network, request::Connection};
+use crate::{
+    connection::Life,
+    net::Network,
+    observe::metrics::CloseReason,
+    request::{BrokenOff, Connection},
+};
 
 /// How long a connection without authentication may do nothing before it is closed for a new one: an honest client takes a few round
 /// trips until its first request.
@@ -179,6 +184,15 @@ impl OpenConnections {
         }
     }
 
+    /// Records that the connections that are left are closed, since `drain_timeout` is over.
+    pub(super) fn mark_broken_off(&self) {
+        for connection in self.0.connections.borrow().values() {
+            if let Some(established) = &connection.established {
+                established.mark_broken_off(BrokenOff::DrainTimeout);
+            }
+        }
+    }
+
     /// Closes the connection that has been idle for longest in the lowest stage, of this network or of all that this limit counts. Its
     /// places are free at once, and its task is dropped at its next turn. `is_registered` decides whether a connection has a registered
     /// certificate.
@@ -227,6 +241,9 @@ impl OpenConnections {
         };
         // Removed at once, so that the next search does not find it.
         let Some(connection) = self.remove(number) else { return Eviction::None };
+        if let Some(established) = connection.established {
+            established.mark_broken_off(BrokenOff::Counted(CloseReason::Evicted));
+        }
         if let Some(task) = connection.task {
             task.abort();
         }

@@ -176,6 +176,7 @@ pub(super) fn run(
                 connections = open.count(),
                 "drain_timeout is over: the connections left are closed"
             );
+            open.mark_broken_off();
         }
         sweeper.abort();
         batcher.flush();

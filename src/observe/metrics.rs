@@ -84,7 +84,7 @@ cells::label! {
         Refused = "refused",
         /// No complete response of an upstream (502, 503, 504).
         UpstreamFailed = "upstream_failed",
-        /// The client ended the request before it was answered.
+        /// It ended before it was answered: the client ended it, or the edge broke off its connection.
         Cancelled = "cancelled",
     }
 }

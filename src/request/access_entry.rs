@@ -34,7 +34,7 @@ pub struct AccessEntry {
 /// How a response has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// Not yet. If the entry is dropped, the client's connection or stream has ended.
+    /// Not yet. If the entry is dropped, the connection or the client's stream has ended.
     Open,
     /// All of it was passed to the client's connection.
     Complete,
@@ -73,9 +73,9 @@ impl AccessEntry {
     }
 
     /// Who has ended the response early, or cancelled the request.
-    const fn aborted(&self) -> Option<&'static str> {
+    fn aborted(&self) -> Option<&'static str> {
         match self.end {
-            End::Open => Some("client"),
+            End::Open => Some(self.connection.ended_by()),
             End::Broken => Some("upstream"),
             End::TimedOut => Some("request_timeout"),
             End::Complete => None,
@@ -150,8 +150,7 @@ impl Drop for AccessEntry {
             Some(answered) => self.write(Some(answered), answered.durations),
             None => self.write(None, self.record.durations()),
         }
-        let (aborted, is_broken) = (self.aborted(), matches!(self.end, End::Broken | End::TimedOut));
-        spans::export(&self.record, &self.connection, Ended { answered, aborted, is_broken });
+        spans::export(&self.record, &self.connection, Ended { answered, aborted: self.aborted() });
     }
 }
 

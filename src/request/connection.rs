@@ -1,6 +1,11 @@
 //! The facts about a connection that its requests need, computed once after the handshake.
 
-use std::{cell::OnceCell, net::IpAddr, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, OnceCell},
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+};
 
 use super::ClientIdentity;
 use crate::{
@@ -8,11 +13,14 @@ use crate::{
     net::Network,
     observe::{
         access::{Fragment, Value},
-        metrics::TlsSession,
+        metrics::{CloseReason, TlsSession},
     },
     site::Site,
     trust::ClientId,
 };
+
+/// How the access log says that the client has ended a request.
+pub(super) const CLIENT: &str = "client";
 
 /// The addresses of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +49,25 @@ pub(crate) fn counted_network(ip: IpAddr, site: &Site) -> Option<Network> {
     (!is_proxy).then(|| Network::of(ip))
 }
 
+/// Why the edge broke off a connection, whatever its requests are at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenOff {
+    /// The edge stops or was replaced, and `drain_timeout` was over.
+    DrainTimeout,
+    /// For one of the reasons that are counted.
+    Counted(CloseReason),
+}
+
+impl BrokenOff {
+    /// A word for the access log.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::DrainTimeout => "drain_timeout",
+            Self::Counted(reason) => reason.value(),
+        }
+    }
+}
+
 /// A connection after its handshake.
 #[derive(Debug)]
 pub struct Connection {
@@ -63,6 +90,7 @@ pub struct Connection {
     unauthenticated_bodies: OnceCell<Arc<BufferedBytes>>,
     /// Counts, by its clones, the request bodies that may still arrive.
     receiving: Rc<()>,
+    broken_off: Cell<Option<BrokenOff>>,
 }
 
 impl Connection {
@@ -85,7 +113,18 @@ impl Connection {
             bodies: OnceCell::new(),
             unauthenticated_bodies: OnceCell::new(),
             receiving: Rc::new(()),
+            broken_off: Cell::new(None),
         }
+    }
+
+    /// Records that the edge breaks off the connection now. Requests that end after this say so in the log.
+    pub fn mark_broken_off(&self, why: BrokenOff) {
+        self.broken_off.set(Some(why));
+    }
+
+    /// Who or what ends requests that are not complete: the client, unless the edge has broken off the connection.
+    pub(super) fn ended_by(&self) -> &'static str {
+        self.broken_off.get().map_or(CLIENT, BrokenOff::name)
     }
 
     /// What the handshake has negotiated.

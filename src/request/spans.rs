@@ -6,6 +6,7 @@ use http::{Method, Version};
 
 use super::{
     Connection,
+    connection::CLIENT,
     inbound::{Answered, Record},
     trace_context::{RequestTrace, Sampled},
 };
@@ -22,8 +23,6 @@ pub(super) struct Ended<'a> {
     pub(super) answered: Option<&'a Answered>,
     /// What broke off the response or cancelled the request.
     pub(super) aborted: Option<&'static str>,
-    /// Whether that is an error: it was not the client.
-    pub(super) is_broken: bool,
 }
 
 impl Ended<'_> {
@@ -34,7 +33,7 @@ impl Ended<'_> {
 
     /// What kind of error it is, if it is one.
     fn error(&self, is_error: impl FnOnce(&Answered) -> bool) -> Option<Is> {
-        if self.is_broken {
+        if self.aborted.is_some_and(|by| by != CLIENT) {
             return Some(short("aborted"));
         }
         let answered = self.answered.filter(|answered| is_error(answered))?;

@@ -10,12 +10,13 @@ use tokio::{
 };
 
 use crate::support::{
-    Client, Credentials, DOMAIN, Edge, Held, PATIENCE, Upstream, admin,
+    Client, Credentials, DOMAIN, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
     bodies::{chunked, filled},
     client::token_request,
     edge_before,
     frames::{CANCEL, DATA, Frames, RESET},
     scripted::{Scripted, read_request},
+    with_client,
 };
 
 const CHUNKED: &[u8] =
@@ -128,6 +129,62 @@ async fn a_response_that_the_client_breaks_off_says_so() {
         assert_eq!((&line["status"], &line["bytes_out"]), (&200.into(), &10.into()), "{line}");
         assert_eq!((&line["aborted"], &line["level"]), (&"client".into(), &"INFO".into()), "{line}");
     }
+}
+
+/// Sends requests that the edge breaks off when it does this: over both protocols, some with a response and some without.
+async fn break_off(builder: EdgeBuilder, signal: &str) {
+    let (edge, client) = with_client(builder);
+    let [http1, http2] = clients(&edge, &client);
+    let mut streams = Vec::new();
+    for path in ["/any/begun", "/any/waiting"] {
+        let mut stream = http1.tls().await.unwrap();
+        let request = format!("GET {path}1 HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        if path == "/any/begun" {
+            assert_ne!(timeout(PATIENCE, stream.read(&mut [0; 1000])).await.unwrap().unwrap(), 0);
+        }
+        streams.push(stream);
+    }
+    let mut frames = Frames::connect(&http2, &[]).await;
+    frames.get("/any/waiting2").await.unwrap();
+    frames.get("/any/begun2").await.unwrap();
+    frames.until(DATA).await;
+    let requests = async || admin::metric(&edge, "mtls_edge_requests_in_flight").await;
+    admin::happens(async || requests().await == 2).await;
+    edge.signal(signal);
+    for (path, status) in [("begun", Some(200)), ("waiting", None)] {
+        for number in 1..=2 {
+            let line = line_with(&edge, &format!("\"path\":\"/any/{path}{number}\""));
+            assert_eq!(line["aborted"], "drain_timeout", "{line}");
+            assert_eq!(line.get("status"), status.map(Value::from).as_ref(), "{line}");
+        }
+    }
+}
+
+/// An edge that waits for requests to an upstream of which some responses never begin, and the others never end.
+async fn edge_that_drains() -> (Scripted, EdgeBuilder) {
+    let upstream = Scripted::start(|_, mut stream| async move {
+        let Some(request) = read_request(&mut stream).await else { return };
+        if request.contains("/begun") {
+            let _ = stream.write_all(UNFINISHED).await;
+        }
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let edge = EdgeBuilder::new(upstream.url()).limits("drain_timeout = \"300ms\"");
+    (upstream, edge)
+}
+
+#[tokio::test]
+async fn requests_that_a_stop_breaks_off_say_so() {
+    let (_upstream, edge) = edge_that_drains().await;
+    break_off(edge, "TERM").await;
+}
+
+#[tokio::test]
+async fn requests_that_a_takeover_breaks_off_say_so() {
+    let (_upstream, edge) = edge_that_drains().await;
+    break_off(edge.installed(), "USR2").await;
 }
 
 #[tokio::test]

@@ -287,4 +287,6 @@ async fn strangers_with_requests_in_flight_block_no_others() {
     for frames in &mut waiting {
         frames.until_closed().await;
     }
+    let log = edge.log();
+    assert!(log.contains("\"aborted\":\"evicted\"") && !log.contains("\"aborted\":\"client\""), "{log}");
 }

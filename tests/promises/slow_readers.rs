@@ -53,7 +53,7 @@ fn edge_with_short_timeout(upstream: &Scripted) -> (Edge, Credentials) {
     let edge = EdgeBuilder::new(upstream.url())
         .limits("body_timeout = \"100ms\"")
         .upstream("response_timeout = \"100ms\"\nconnect_timeout = \"100ms\"");
-    with_client(edge.quiet())
+    with_client(edge)
 }
 
 /// Waits until at most this many connections to the upstream are left, after there were more.
@@ -84,6 +84,8 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     assert!(edge.memory() < before + BUFFERS, "{} and {before} before", edge.memory());
     let stalled = "mtls_edge_connections_closed_total{reason=\"stalled\"}";
     assert_eq!(admin::metric(&edge, stalled).await, 1);
+    let line = edge.wait_for_log("\"aborted\"");
+    assert!(line.contains("\"aborted\":\"stalled\""), "{line}");
     // The client sees an incomplete response.
     let mut read = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut read)).await.expect("the connection stays open");
