@@ -17,6 +17,7 @@ mod secret;
 mod token_issuer;
 mod traces;
 mod trust;
+mod unused;
 mod upstream;
 
 pub(super) use limits::per_second;
@@ -74,6 +75,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     );
     if let Some(domains) = &domains {
         acme.report_unused(root, domains);
+        unused::report(root, domains, (&upstreams.names, &profiles.names, &issuers.names));
     }
     Some(Settings {
         listen,

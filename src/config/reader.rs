@@ -55,6 +55,11 @@ impl Reader {
         self.problems.borrow_mut().extend(problems);
     }
 
+    /// Whether a problem is an error.
+    pub(super) fn has_errors(&self) -> bool {
+        self.problems.borrow().iter().any(|problem| problem.severity == Severity::Error)
+    }
+
     /// Counts a syntax error, and returns whether it is to be listed.
     pub(super) fn lists_syntax_error(&self, span: &Span) -> bool {
         let count = self.syntax_errors.get() + 1;

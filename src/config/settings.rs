@@ -306,6 +306,16 @@ pub struct KeyPair {
 }
 
 impl Settings {
+    /// The upstreams that domains use.
+    pub fn used_upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        let is_used = |index| self.domains.iter().any(|domain| domain.upstream == index);
+        self.upstreams
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| is_used(*index))
+            .map(|(_, upstream)| upstream)
+    }
+
     /// The content of `X-Forwarded-For` for the upstream of this index. The default is the client's address if one of the upstream's
     /// domains uses the profile `auth0`, since Auth0's documentation requires a single address; otherwise the list.
     #[must_use]

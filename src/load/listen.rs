@@ -26,7 +26,7 @@ pub fn listen_spec(settings: &Settings, workers: Option<usize>) -> ListenSpec {
         workers: workers.or(settings.listen.workers),
         connections: settings.limits.connections,
         handshakes: settings.limits.handshakes,
-        upstream_connections: settings.upstreams.iter().map(|upstream| upstream.limits.connections).sum(),
+        upstream_connections: settings.used_upstreams().map(|upstream| upstream.limits.connections).sum(),
         drain_delay: settings.limits.drain_delay,
         drain_timeout: settings.limits.drain_timeout,
     }

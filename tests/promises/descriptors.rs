@@ -5,8 +5,8 @@ use std::fs;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Client, Connection, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin, certificates::Credentials,
-    client::token_request, frames::Frames, self_signed, with_client,
+    Client, Connection, DOMAIN, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
+    certificates::Credentials, client::token_request, frames::Frames, self_signed, with_client,
 };
 
 const ANOTHER: &str = "\n[[application]]\nclient_id = \"another\"\nauth_method = \"self_signed_tls_client_auth\"\n[[application.credential]]\nname = \"c0\"\nthumbprint = \"";
@@ -85,6 +85,24 @@ async fn waiting_requests_do_not_delay_a_reload() {
     remove_billing(&edge, &self_signed("another"));
     assert_gone(&mut kept).await;
     assert_eq!(admin::get(&edge, "/readyz").await.0, 200);
+}
+
+#[test]
+fn an_upstream_that_no_domain_uses_takes_no_descriptors() {
+    let spare = "[[upstream]]\nname = \"spare\"\nurls = [\"http://127.0.0.1:9\"]\nconnections = 100000";
+    let edge = EdgeBuilder::new("http://127.0.0.1:9")
+        .domain(DOMAIN, "upstream = \"as\"")
+        .extra(spare)
+        .upstream("connections = 20")
+        .limits("connections = 20")
+        .open_files("-n 1000");
+    let output = edge.output("check");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !printed.contains("RLIMIT_NOFILE"), "{printed}");
+    let what = "warning: upstream.name: no [[domain]] uses \"spare\": no request is sent to it";
+    let help = "help: write upstream = \"spare\" in a [[domain]], or remove this [[upstream]]";
+    assert!(printed.contains(what) && printed.contains(help), "{printed}");
+    assert!(printed.contains("name = \"spare\"\n"), "the line is not shown: {printed}");
 }
 
 #[tokio::test]
