@@ -5,7 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use super::{Basis, Denial, Presented, Proof, matching::first_match};
 use crate::{
     clock::Timestamp,
-    identity::{Validity, VerifiedPath},
+    identity::{ChainRefusal, Validity, VerifiedPath},
     trust::{
         Application, CertificateCredentials, ClientId, RegisteredCertificate, RegisteredSubject, Subject,
         Trust,
@@ -89,7 +89,16 @@ fn pki_tls(
     let verdict = presented.verdict(&trust.authorities, now);
     let paths = match &*verdict {
         Ok(paths) => paths,
-        Err(refusal) => return Err(Denial::Chain(client_id.clone(), refusal.clone())),
+        Err(refusal) => {
+            let is_its_own = match refusal {
+                ChainRefusal::CaOutsideValidity { issuer_keys, .. } => {
+                    ca.as_ref().is_none_or(|ca| issuer_keys.contains(ca))
+                }
+                _ => false,
+            };
+            let (client_id, refusal) = (client_id.clone(), refusal.clone());
+            return Err(Denial::Chain { client_id, refusal, is_its_own });
+        }
     };
     let matches = |path: &&Rc<VerifiedPath>| {
         path.validity.contains(now) && ca.as_ref().is_none_or(|ca| path.issuer_keys.contains(ca))

@@ -27,7 +27,15 @@ pub enum Denial {
     /// The application has registered other thumbprints.
     ThumbprintMismatch(ClientId),
     /// The application needs a chain to a client CA, and none verifies.
-    Chain(ClientId, ChainRefusal),
+    Chain {
+        /// The application.
+        client_id: ClientId,
+        /// Why none verifies.
+        refusal: ChainRefusal,
+        /// Whether the certificate has the registered subject, and its signatures lead to the CA that must have issued it: only the application
+        /// itself has such a certificate, but a CA of its chain is outside its validity.
+        is_its_own: bool,
+    },
     /// The certificate does not have the registered subject.
     SubjectMismatch {
         /// The application.
@@ -102,7 +110,9 @@ impl fmt::Display for Denial {
             Self::ThumbprintMismatch(id) => {
                 write!(f, "certificate thumbprint is not registered for \"{id}\"")
             }
-            Self::Chain(id, refusal) => write!(f, "\"{id}\" needs a chain to a client CA: {refusal}"),
+            Self::Chain { client_id, refusal, .. } => {
+                write!(f, "\"{client_id}\" needs a chain to a client CA: {refusal}")
+            }
             Self::SubjectMismatch { client_id, difference: Some(difference) } => {
                 write!(f, "subject DN is not the one registered for \"{client_id}\": {difference}")
             }
@@ -188,10 +198,18 @@ impl Denial {
             },
             Self::SecretMismatch(_) | Self::Binding { proved: false, .. } => SECRET,
             Self::Assertion { error, .. } => return error.description().unwrap_or(Cow::Borrowed(ASSERTION)),
+            Self::Chain {
+                refusal: ChainRefusal::CaOutsideValidity { client_ca, .. },
+                is_its_own: true,
+                ..
+            } => match client_ca {
+                Some(_) => CLIENT_CA,
+                None => INTERMEDIATE,
+            },
             Self::UnknownClient(_)
             | Self::UnknownCertificate
             | Self::ThumbprintMismatch(_)
-            | Self::Chain(..)
+            | Self::Chain { .. }
             | Self::SubjectMismatch { .. }
             | Self::IssuerMismatch(_) => CERTIFICATE,
             Self::CredentialExpired { .. } => {
@@ -229,6 +247,9 @@ impl Denial {
 
 /// The text for every client certificate that does not authenticate the client.
 const CERTIFICATE: &str = "the client certificate is not registered for this client_id: check the client_id and which certificate is presented";
+/// The texts for an application's own certificate below a CA that is outside its validity.
+const CLIENT_CA: &str = "the CA that has issued the client certificate has expired or is not valid yet: ask the operator of this server which CA replaces it";
+const INTERMEDIATE: &str = "an intermediate CA certificate that was sent with the client certificate has expired or is not valid yet: send a current one";
 /// The text for every assertion that does not authenticate the client, unless the assertion itself shows what to fix.
 const ASSERTION: &str = "the client assertion does not authenticate this client_id: check the client_id, the key, and the claims iss, sub, aud, exp, iat and jti";
 
@@ -238,7 +259,7 @@ impl Denial {
         match self {
             Self::CredentialExpired { .. } => 4,
             Self::IssuerMismatch(_) => 3,
-            Self::Chain(..) => 2,
+            Self::Chain { .. } => 2,
             Self::SubjectMismatch { .. } => 1,
             _ => 0,
         }
@@ -247,13 +268,10 @@ impl Denial {
     /// The application that the certificate was compared with.
     const fn client_id(&self) -> Option<&ClientId> {
         match self {
-            Self::UnknownClient(id)
-            | Self::ThumbprintMismatch(id)
-            | Self::Chain(id, _)
-            | Self::IssuerMismatch(id) => Some(id),
-            Self::SubjectMismatch { client_id, .. } | Self::CredentialExpired { client_id, .. } => {
-                Some(client_id)
-            }
+            Self::UnknownClient(id) | Self::ThumbprintMismatch(id) | Self::IssuerMismatch(id) => Some(id),
+            Self::Chain { client_id, .. }
+            | Self::SubjectMismatch { client_id, .. }
+            | Self::CredentialExpired { client_id, .. } => Some(client_id),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use crate::support::{
     Ca, Client, EdgeBuilder, Upstream,
     certificates::time_from_now,
     passes, refused,
-    verdict::{EXPIRED, NOT_YET_VALID},
+    verdict::{EXPIRED, NOT_REGISTERED, NOT_YET_VALID},
 };
 
 const DN: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
@@ -139,15 +139,10 @@ async fn a_certificate_for_another_purpose_or_time_is_refused() {
     let mail_only = root.intermediate("Mail CA", |p| {
         p.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
     });
-    let ended_on = time_from_now(-60);
-    let ended = root.intermediate("Ended CA", |p| p.not_after = ended_on);
-    let begins_on = time_from_now(3600);
-    let to_come = root.intermediate("Coming CA", |p| p.not_before = begins_on);
-    let ended_root = Ca::with("Ended Root CA", |p| p.not_after = ended_on);
+    let (ended_on, begins_on) = (time_from_now(-60), time_from_now(3600));
     let edge = EdgeBuilder::new(upstream.url())
         .usual_domain("auth0")
         .trust("root", &root.pem())
-        .trust("ended-root", &ended_root.pem())
         .ca_application("payments", DN)
         .start();
 
@@ -168,28 +163,12 @@ async fn a_certificate_for_another_purpose_or_time_is_refused() {
     };
     let not_for_clients =
         |whose: &str| format!("extendedKeyUsage is present and does not include clientAuth (in {whose})");
-    let time = |time: time::OffsetDateTime| {
-        let format = time::format_description::well_known::Rfc3339;
-        time.replace_nanosecond(0).unwrap().format(&format).unwrap()
-    };
     for (credentials, reason) in [
         (purposes(&[ExtendedKeyUsagePurpose::ServerAuth]), not_for_clients("the client's certificate")),
         (mail_only.issue("payments", |_| {}), not_for_clients("CA \"CN=Mail CA\"")),
         (
             root.issue("payments", |p| p.key_usages = vec![KeyUsagePurpose::KeyEncipherment]),
             "the certificate's keyUsage includes neither digitalSignature nor keyAgreement".to_owned(),
-        ),
-        (
-            ended.issue("payments", |_| {}),
-            format!("an intermediate CA certificate expired on {}", time(ended_on)),
-        ),
-        (
-            to_come.issue("payments", |_| {}),
-            format!("an intermediate CA certificate is not valid before {}", time(begins_on)),
-        ),
-        (
-            ended_root.issue("payments", |_| {}),
-            format!("the CA \"CN=Ended Root CA\" may not issue: it expired on {}", time(ended_on)),
         ),
     ] {
         let refused = refused(&edge, &Client::with(&edge, &credentials), &upstream, "payments").await;
@@ -202,6 +181,77 @@ async fn a_certificate_for_another_purpose_or_time_is_refused() {
     {
         passes(&Client::with(&edge, &credentials), &upstream, "payments").await;
     }
+    edge.stop();
+}
+
+#[tokio::test]
+async fn an_expired_ca_is_named_to_its_own_clients_only() {
+    let upstream = Upstream::start().await;
+    let (ended_on, begins_on) = (time_from_now(-60), time_from_now(3600));
+    let root = Ca::new("Root CA");
+    let ended = root.intermediate("Ended CA", |p| p.not_after = ended_on);
+    let to_come = root.intermediate("Coming CA", |p| p.not_before = begins_on);
+    let [ended_root, partner] =
+        ["Ended Root CA", "Partner CA"].map(|name| Ca::with(name, |p| p.not_after = ended_on));
+    let build = |pin: &str| {
+        EdgeBuilder::new(upstream.url())
+            .usual_domain("auth0")
+            .trust("root", &root.pem())
+            .trust("ended-root", &ended_root.pem())
+            .trust("partner", &partner.pem())
+            .ca_application("payments", &format!("{DN}{pin}"))
+            .start()
+    };
+    let (edge, pinned) = (build(""), build("\nca = \"ended-root.pem\""));
+    let time = |time: time::OffsetDateTime| {
+        let format = time::format_description::well_known::Rfc3339;
+        time.replace_nanosecond(0).unwrap().format(&format).unwrap()
+    };
+    let client_ca =
+        |name: &str| format!("the CA \"CN={name}\" may not issue: it expired on {}", time(ended_on));
+    let replaced = "the CA that has issued the client certificate has expired or is not valid yet: ask the operator of this server which CA replaces it";
+    let send_another = "an intermediate CA certificate that was sent with the client certificate has expired or is not valid yet: send a current one";
+    for (edge, ca, reason, description) in [
+        (&edge, &ended_root, client_ca("Ended Root CA"), replaced),
+        (&pinned, &ended_root, client_ca("Ended Root CA"), replaced),
+        (
+            &edge,
+            &ended,
+            format!("an intermediate CA certificate expired on {}", time(ended_on)),
+            send_another,
+        ),
+        (
+            &edge,
+            &to_come,
+            format!("an intermediate CA certificate is not valid before {}", time(begins_on)),
+            send_another,
+        ),
+        // Another CA has issued these: that the name is registered is not theirs to know.
+        (&pinned, &partner, client_ca("Partner CA"), NOT_REGISTERED),
+        (
+            &pinned,
+            &ended,
+            format!("an intermediate CA certificate expired on {}", time(ended_on)),
+            NOT_REGISTERED,
+        ),
+    ] {
+        let client = Client::with(edge, &ca.issue("payments", |_| {}));
+        let refused = refused(edge, &client, &upstream, "payments").await;
+        assert_eq!(refused.reason, chain_refused(&reason));
+        assert_eq!(
+            (refused.description.as_str(), &refused.log["code"]),
+            (description, &"chain".into()),
+            "{reason}"
+        );
+    }
+    // Nor is it to those who have another name, or no certificate of the CA.
+    let other_key = "a signature on the path of issuer \"CN=Ended Root CA\" does not verify: a known CA has the name, but another key";
+    let forged = Ca::with("Ended Root CA", |p| p.not_after = ended_on).issue("payments", |_| {});
+    let refusal = refused(&edge, &Client::with(&edge, &forged), &upstream, "payments").await;
+    assert_eq!(refusal.generic_refusal_reason(), chain_refused(other_key));
+    let other = ended_root.issue("orders", |_| {});
+    let refusal = refused(&edge, &Client::with(&edge, &other), &upstream, "payments").await;
+    assert!(refusal.generic_refusal_reason().contains("subject DN is not the one registered"));
     edge.stop();
 }
 

@@ -146,7 +146,8 @@ impl Judged<'_> {
         let within = self.now.max(not_before).min(not_after);
         let judged = judge_binding(&self.site.trust, application, self.presented(), within);
         let is_registered = matches!(application.binding, Binding::Registered(_));
-        is_registered && matches!(judged, Ok(_) | Err(Denial::Chain(..) | Denial::CredentialExpired { .. }))
+        is_registered
+            && matches!(judged, Ok(_) | Err(Denial::Chain { .. } | Denial::CredentialExpired { .. }))
     }
 
     /// The times at which the judgement may change.

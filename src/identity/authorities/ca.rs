@@ -69,6 +69,13 @@ pub enum UnusableCa {
     Distrusted,
 }
 
+impl UnusableCa {
+    /// Whether the CA may issue at another time.
+    pub(crate) const fn depends_on_time(self) -> bool {
+        matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
+    }
+}
+
 /// SHA-256 of the SubjectPublicKeyInfo of CAs that rustls-webpki distrusts: intermediates of eMudhra that issued fraudulent
 /// certificates.
 const DISTRUSTED: [&str; 8] = [

@@ -103,17 +103,15 @@ pub enum ChainRefusal {
         /// The first second of its validity.
         not_before: Timestamp,
     },
-    /// An intermediate has expired.
-    #[error("an intermediate CA certificate expired on {not_after}")]
-    IntermediateExpired {
-        /// The last second of its validity.
-        not_after: Timestamp,
-    },
-    /// An intermediate is not valid yet.
-    #[error("an intermediate CA certificate is not valid before {not_before}")]
-    IntermediateNotYetValid {
-        /// The first second of its validity.
-        not_before: Timestamp,
+    /// A CA on the path, whose signatures are valid, has expired or is not valid yet.
+    #[error("{}", outside_validity_text(client_ca.as_deref(), reason))]
+    CaOutsideValidity {
+        /// The subject of the client CA; none if it is an intermediate.
+        client_ca: Option<String>,
+        /// The cause.
+        reason: UnusableCa,
+        /// SHA-256 of the SubjectPublicKeyInfo of every CA on the path.
+        issuer_keys: Box<[[u8; 32]]>,
     },
     /// A CA on the path must not issue certificates.
     #[error("{}", unusable_text(subject, reason))]
@@ -285,6 +283,13 @@ const fn lacking(purpose: Purpose) -> &'static str {
         Purpose::Client => "does not include clientAuth",
         Purpose::ClientOrServer => "includes neither clientAuth nor serverAuth",
         Purpose::Any => "is empty",
+    }
+}
+
+fn outside_validity_text(client_ca: Option<&str>, reason: &UnusableCa) -> String {
+    match client_ca {
+        Some(subject) => unusable_text(subject, reason),
+        None => format!("an intermediate CA certificate {}", reason.to_string().trim_start_matches("it ")),
     }
 }
 

@@ -59,10 +59,18 @@ impl Path<'_> {
         let Some((anchor, above)) = trusted.split_first() else { return Ok(Vec::new()) };
         judge_leaf(self.extensions, anchor.purpose)?;
         for ca in presented {
+            if let Some(reason) = ca.unusable(now).filter(|reason| reason.depends_on_time()) {
+                return Err(self.outside_validity(None, reason));
+            }
             judge_presented(ca, anchor.purpose, now)?;
         }
         if let Some(reason) = anchor.unusable(now) {
-            return Err(ChainRefusal::UnusableCa { subject: shown(&anchor.subject), reason });
+            let subject = shown(&anchor.subject);
+            return Err(if reason.depends_on_time() {
+                self.outside_validity(Some(subject), reason)
+            } else {
+                ChainRefusal::UnusableCa { subject, reason }
+            });
         }
         self.judge_lengths()?;
         self.judge_names(budget)?;
@@ -78,6 +86,11 @@ impl Path<'_> {
         }
         let ends = self.presented..=self.presented + usable;
         Ok(ends.map(|end| self.ending_at(end, validity)).collect())
+    }
+
+    fn outside_validity(&self, client_ca: Option<String>, reason: UnusableCa) -> ChainRefusal {
+        let issuer_keys = self.cas.iter().map(|ca| ca.spki_hash).collect();
+        ChainRefusal::CaOutsideValidity { client_ca, reason, issuer_keys }
     }
 
     /// The path with the CA at this index as its trust anchor.
@@ -207,12 +220,6 @@ fn judge_presented(ca: &Ca, purpose: Purpose, now: Timestamp) -> Result<(), Chai
     let subject = || shown(&ca.subject);
     match ca.unusable(now) {
         None => {}
-        Some(UnusableCa::Expired { not_after }) => {
-            return Err(ChainRefusal::IntermediateExpired { not_after });
-        }
-        Some(UnusableCa::NotYetValid { not_before }) => {
-            return Err(ChainRefusal::IntermediateNotYetValid { not_before });
-        }
         Some(UnusableCa::NotCa) => return Err(ChainRefusal::IssuerNotCa { subject: subject() }),
         Some(reason) => return Err(ChainRefusal::UnusableCa { subject: subject(), reason }),
     }

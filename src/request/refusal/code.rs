@@ -76,7 +76,7 @@ fn of_denial(denial: &Denial) -> Code {
         Denial::UnknownClient(_) | Denial::UnknownClientBy(..) => Code::UnknownClient,
         Denial::UnknownCertificate => Code::UnknownCertificate,
         Denial::ThumbprintMismatch(_) => Code::ThumbprintMismatch,
-        Denial::Chain(_, refusal) => match refusal {
+        Denial::Chain { refusal, .. } => match refusal {
             ChainRefusal::Revoked => Code::CertificateRevoked,
             ChainRefusal::StaleCrl { .. }
             | ChainRefusal::NoCoveringCrl
