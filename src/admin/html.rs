@@ -10,7 +10,7 @@ use self::text::{escaped, time};
 use super::{
     history::Sample,
     query::Query,
-    status::{Health, Level, Status},
+    status::{Health, Level, Problem, Status},
     tables::{Cell, Table, tables},
 };
 use crate::clock::Timestamp;
@@ -54,7 +54,7 @@ fn header(html: &mut String, status: &Status, samples: &[Sample]) {
     html.push_str("<header><div class=\"top\"><h1>mtls-edge</h1><span id=\"edge\" data-live>");
     if let Some(edge) = &status.edge {
         let _ = write!(html, "{} on {}, started ", escaped(&edge.version), escaped(&edge.host));
-        time(html, edge.started, status.now);
+        time(html, edge.started, edge.started.past_from(status.now));
     }
     if let Some(last) = samples.last() {
         let _ = write!(html, ", {} connections", last.connections);
@@ -74,14 +74,14 @@ fn health(html: &mut String, health: &Health, now: Timestamp) {
     html.push_str(&escaped(worst.map_or("everything is served", |problem| problem.what.as_str())));
     // Outside of the live region: a screen reader would read it at each refresh.
     html.push_str("</p></div>\n<div id=\"since\" data-live>");
-    since(html, worst.and_then(|problem| problem.at), now);
+    since(html, worst, now);
     html.push_str(
         "</div>\n<div id=\"problems\" data-live><ul class=\"problems\" aria-label=\"other problems\">",
     );
     for other in health.problems.iter().skip(1).take(PER_PAGE) {
         let (class, word) = described(other.level);
         let _ = write!(html, "<li class=\"{class}\">{word}: {}", escaped(&other.what));
-        since(html, other.at, now);
+        since(html, Some(other), now);
         html.push_str("</li>\n");
     }
     if let Some(more) = more(health.problems.len().saturating_sub(1)) {
@@ -91,10 +91,10 @@ fn health(html: &mut String, health: &Health, now: Timestamp) {
 }
 
 /// When a problem began or will begin, if known.
-fn since(html: &mut String, at: Option<Timestamp>, now: Timestamp) {
-    if let Some(at) = at {
+fn since(html: &mut String, problem: Option<&Problem>, now: Timestamp) {
+    if let Some((at, seen)) = problem.and_then(|problem| problem.at.zip(problem.seen_from(now))) {
         html.push_str(" <span class=\"quiet\">");
-        time(html, at, now);
+        time(html, at, seen);
         html.push_str("</span>");
     }
 }
@@ -127,7 +127,8 @@ fn section(html: &mut String, table: &Table, now: Timestamp) {
             html.push_str("<td>");
             match cell {
                 Cell::Text(text) => html.push_str(&escaped(text)),
-                Cell::Time(at) => time(html, *at, now),
+                Cell::Time(at) => time(html, *at, at.relative_to(now)),
+                Cell::Past(at) => time(html, *at, at.past_from(now)),
             }
             html.push_str("</td>");
         }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use applications::Applications;
 pub use applications::{Application, Credential, Registered};
 
-use crate::clock::Timestamp;
+use crate::clock::{Relative, Timestamp};
 
 /// The status of an edge.
 #[derive(Debug, Serialize, Deserialize)]
@@ -116,6 +116,15 @@ pub struct Problem {
     /// How many problems the sentence is about: more than one if it sums up those that are not listed one by one.
     #[serde(default = "one")]
     pub count: usize,
+}
+
+impl Problem {
+    /// When it began or will begin, as seen from `now`.
+    #[must_use]
+    pub fn seen_from(&self, now: Timestamp) -> Option<Relative> {
+        let may_be_ahead = self.code.ends_with("_expiring") || self.code == "certificate_renewal";
+        self.at.map(|at| if may_be_ahead { at.relative_to(now) } else { at.past_from(now) })
+    }
 }
 
 /// The count of a problem of an edge that does not report it.

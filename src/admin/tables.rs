@@ -10,6 +10,8 @@ pub(super) enum Cell {
     Text(String),
     /// A time, which the page shows as seen from now.
     Time(Timestamp),
+    /// The time of something that has happened.
+    Past(Timestamp),
 }
 
 impl From<String> for Cell {
@@ -59,7 +61,7 @@ pub(super) fn tables(status: &Status) -> Vec<Table> {
                 [
                     ordered.domain.clone().into(),
                     at(failure.map(|failure| failure.next).or(ordered.renewed_at), "at once"),
-                    at(failure.map(|failure| failure.since), ""),
+                    past(failure.map(|failure| failure.since)),
                     shown(failure.map(|failure| &failure.why)),
                 ]
             },
@@ -68,14 +70,14 @@ pub(super) fn tables(status: &Status) -> Vec<Table> {
             [ca.subject.clone().into(), ca.not_after.into(), ca.thumbprint.clone().into()]
         }),
         table("CRLs", &["issuer", "this update", "next update"], &status.crls, |crl| {
-            [crl.issuer.clone().into(), crl.this_update.into(), crl.next_update.into()]
+            [crl.issuer.clone().into(), Cell::Past(crl.this_update), crl.next_update.into()]
         }),
         fetched("CRL sources", &status.crl_sources),
         fetched("key sets", &status.key_set_sources),
         table("sources of applications", &["source", "failing since", "error"], &status.sources, |source| {
             [
                 source.name.clone().into(),
-                at(source.failure.as_ref().map(|failure| failure.since), ""),
+                past(source.failure.as_ref().map(|failure| failure.since)),
                 shown(source.failure.as_ref().map(|failure| &failure.error)),
             ]
         }),
@@ -96,7 +98,7 @@ fn summary(status: &Status) -> Table {
     let failing = failure.as_ref().map(|failure| format!("{}: {}", failure.at, failure.problems));
     let rows = [
         ("generation", status.generation.to_string().into()),
-        ("in force since", Cell::Time(*in_force_since)),
+        ("in force since", Cell::Past(*in_force_since)),
         ("why", why.clone().into()),
         ("ready", if status.ready { "yes" } else { "no" }.to_owned().into()),
         ("reloads", format!("{reloads}, {failed_reloads} rejected").into()),
@@ -113,7 +115,7 @@ fn fetched(title: &str, sources: &[FetchedSource]) -> Table {
         [
             source.url.clone().into(),
             source.file.clone().into(),
-            at(source.last_fetched, ""),
+            past(source.last_fetched),
             shown(source.failure.as_ref().map(|failure| &failure.why)),
         ]
     })
@@ -137,6 +139,11 @@ fn at(time: Option<Timestamp>, otherwise: &str) -> Cell {
     time.map_or_else(|| Cell::Text(otherwise.to_owned()), Cell::Time)
 }
 
+/// The time of something that has happened; empty if it has not.
+fn past(time: Option<Timestamp>) -> Cell {
+    time.map_or_else(|| Cell::Text(String::new()), Cell::Past)
+}
+
 /// The origins of all upstreams.
 fn upstreams(status: &Status) -> Table {
     let origins: Vec<(&str, &UpstreamOrigin)> = (status.upstreams.iter())
@@ -150,9 +157,9 @@ fn upstreams(status: &Status) -> Table {
             origin.url.clone().into(),
             origin.state.clone().into(),
             shown(origin.reason.as_ref()),
-            at(origin.failing_since, ""),
+            past(origin.failing_since),
             shown(last.map(|last| &last.why)),
-            at(last.map(|last| last.at), ""),
+            past(last.map(|last| last.at)),
         ]
     })
 }

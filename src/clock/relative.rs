@@ -1,4 +1,4 @@
-//! Times as people say them: `in 12 days`, `3 min ago`, `in 1 h 20 min`.
+//! Times as people say them: `in 12 days`, `3 min ago`, `in 1 h 20 min`, `2 h ahead of the clock`.
 
 use std::fmt;
 
@@ -19,13 +19,21 @@ pub struct Relative {
     seconds: i64,
     /// How many units are shown at most.
     units: usize,
+    /// Whether it is past by its nature, so that the clock was set back if it is not.
+    is_of_past: bool,
 }
 
 impl Timestamp {
     /// This time as seen from `now`, in its largest unit.
     #[must_use]
     pub const fn relative_to(self, now: Self) -> Relative {
-        Relative { seconds: self.seconds_since(now), units: 1 }
+        Relative { seconds: self.seconds_since(now), units: 1, is_of_past: false }
+    }
+
+    /// The time of something that has happened, as seen from `now`: `3 min ago`. After the clock was set back: `1 year ahead of the clock`.
+    #[must_use]
+    pub const fn past_from(self, now: Self) -> Relative {
+        Relative { is_of_past: true, ..self.relative_to(now) }
     }
 }
 
@@ -44,7 +52,12 @@ impl fmt::Display for Relative {
             return f.write_str("now");
         }
         let mut rest = seconds;
-        let mut separator = if self.seconds > 0 { "in " } else { "" };
+        let (before, after) = match (self.seconds < 0, self.is_of_past) {
+            (true, _) => ("", " ago"),
+            (false, false) => ("in ", ""),
+            (false, true) => ("", " ahead of the clock"),
+        };
+        let mut separator = before;
         for (size, one, several) in UNITS.iter().skip_while(|(size, ..)| *size > seconds).take(self.units) {
             let count = rest / size;
             rest %= size;
@@ -53,7 +66,7 @@ impl fmt::Display for Relative {
                 separator = " ";
             }
         }
-        if self.seconds < 0 { f.write_str(" ago") } else { Ok(()) }
+        f.write_str(after)
     }
 }
 
@@ -84,6 +97,10 @@ mod tests {
             let relative = Timestamp::from_unix(now.unix() + seconds).relative_to(now);
             assert_eq!((&*relative.to_string(), &*relative.in_two_units().to_string()), (one, two));
         }
+        let (before, now) = (Timestamp::from_unix(1_000), Timestamp::from_unix(1_090));
+        assert_eq!(before.past_from(now).to_string(), "1 min ago");
+        assert_eq!(now.past_from(before).in_two_units().to_string(), "1 min 30 s ahead of the clock");
+        assert_eq!(now.past_from(now).to_string(), "now");
         assert!(Timestamp::MIN.relative_to(Timestamp::MAX).to_string().ends_with("years ago"));
     }
 }

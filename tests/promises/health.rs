@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::{
     Ca, Client, DOMAIN, EdgeBuilder, Upstream,
-    admin::{happens, metric, status},
+    admin::{exchange, happens, metric, status},
     certificates::{self_signed_with, time_from_now},
     command::text,
     edge_before, program, self_signed,
@@ -308,6 +308,15 @@ async fn a_clock_that_was_set_back_is_a_problem() {
     assert_eq!(summary(&early), ("degraded", vec![("degraded", "not_valid_yet"); 2]));
     let what = early["health"]["problems"][0]["what"].as_str().unwrap();
     assert!(what.contains("check the clock, it is "), "{what}");
+    // What has happened is not shown as if it were to come.
+    let output = program().args(["status", "--admin", &edge.admin.to_string()]).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains(", active since 1 year ahead of the clock: "), "{printed}");
+    let (_, page) = exchange(&edge, "/status", "text/html").await;
+    let started = page.split_once("started <time").unwrap().1.split_once("</time>").unwrap().0;
+    assert!(started.ends_with(">1 year ahead of the clock"), "{started}");
+    let since = page.split_once("<td>in force since</td><td>").unwrap().1.split_once("</time>").unwrap().0;
+    assert!(since.ends_with(">1 year ahead of the clock"), "{since}");
     edge.set_clock(now);
     assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
     edge.stop();

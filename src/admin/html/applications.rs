@@ -65,11 +65,13 @@ fn times(html: &mut String, credential: &Credential, now: Timestamp) {
         _ => ("", ""),
     };
     let _ = write!(html, "<td class=\"{class}\">{state}</td>");
-    for (at, otherwise) in [(credential.ends(), "not known"), (credential.last_used, "not since the start")] {
+    let end = credential.ends().map(|end| (end, end.relative_to(now)));
+    let last = credential.last_used.map(|last| (last, last.past_from(now)));
+    for (at, otherwise) in [(end, "not known"), (last, "not since the start")] {
         match at {
-            Some(at) => {
+            Some((at, seen)) => {
                 html.push_str("<td>");
-                time(html, at, now);
+                time(html, at, seen);
                 html.push_str("</td>");
             }
             None => {

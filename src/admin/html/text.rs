@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::clock::Timestamp;
+use crate::clock::{Relative, Timestamp};
 
 /// A time as seen from now, with the exact one in its attributes.
-pub(super) fn time(html: &mut String, at: Timestamp, now: Timestamp) {
-    let _ = write!(html, "<time datetime=\"{at}\" title=\"{at}\">{}</time>", at.relative_to(now));
+pub(super) fn time(html: &mut String, at: Timestamp, seen: Relative) {
+    let _ = write!(html, "<time datetime=\"{at}\" title=\"{at}\">{seen}</time>");
 }
 
 /// Escapes text for an element or an attribute.

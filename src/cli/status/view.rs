@@ -63,11 +63,11 @@ impl View<'_> {
         if let Some(health) = health {
             first.insert(0, Cell::of(health.state, word(health.state)));
             problems.extend(health.problems.iter().map(|problem| {
-                let at = problem.at.map(|at| format!(" ({})", at.relative_to(*now))).unwrap_or_default();
+                let at = problem.seen_from(*now).map(|at| format!(" ({at})")).unwrap_or_default();
                 (Cell::of(problem.level, word(problem.level)), Cell::new(&format!("{}{at}", problem.what)))
             }));
         }
-        let since = trust.in_force_since.relative_to(*now);
+        let since = trust.in_force_since.past_from(*now);
         let active = format!("generation {generation}, active since {since}: {}", trust.why);
         let reloads = format!("{} reloads, {} rejected", trust.reloads, trust.failed_reloads);
         let mut blocks =
@@ -103,7 +103,9 @@ impl View<'_> {
                 let level = if is_valid { Level::Warning } else { Level::Degraded };
                 [
                     Cell::new(&ordered.domain),
-                    ordered.renewed_at.map_or_else(|| "at once".into(), |at| self.relative(at)),
+                    ordered
+                        .renewed_at
+                        .map_or_else(|| "at once".into(), |at| at.relative_to(status.now).into()),
                     ordered
                         .failure
                         .as_ref()
@@ -117,7 +119,7 @@ impl View<'_> {
             table("CRLs", &["issuer", "issued", "next update"], &status.crls, |crl| {
                 let next = crl.next_update.relative_to(status.now);
                 let next = if crl.stale { Cell::of(Level::Degraded, &next) } else { next.into() };
-                [Cell::new(&crl.issuer), crl.this_update.relative_to(status.now).into(), next]
+                [Cell::new(&crl.issuer), self.past(crl.this_update), next]
             }),
             self.fetched("CRL sources", &status.crl_sources),
             self.fetched("key sets", &status.key_set_sources),
@@ -151,7 +153,7 @@ impl View<'_> {
                     "untried" => "untried".into(),
                     failing => Cell::of(Level::Degraded, origin.reason.as_deref().unwrap_or(failing)),
                 };
-                let since = origin.failing_since.map_or_else(|| "".into(), |since| self.relative(since));
+                let since = origin.failing_since.map_or_else(|| "".into(), |since| self.past(since));
                 let last = origin.last_failure.as_ref().or(origin.lookup_failure.as_ref());
                 let why = last.map_or_else(|| "".into(), |last| Cell::new(&last.why));
                 vec![Cell::new(&upstream.name), Cell::new(&origin.url), state, since, why]
@@ -167,7 +169,7 @@ impl View<'_> {
             [
                 Cell::new(&source.url),
                 Cell::new(&source.file),
-                source.last_fetched.map_or_else(|| "never".into(), |last| self.relative(last)),
+                source.last_fetched.map_or_else(|| "never".into(), |last| self.past(last)),
                 failure.map_or_else(|| "".into(), |failure| Cell::of(Level::Warning, &failure.why)),
             ]
         })
@@ -183,7 +185,7 @@ impl View<'_> {
                 || Cell::of(Level::Healthy, "ok"),
                 |failure| Cell::of(Level::Degraded, &failure.error),
             );
-            [Cell::new(&source.name), state, shown(failure.map(|failure| self.relative(failure.since)))]
+            [Cell::new(&source.name), state, shown(failure.map(|failure| self.past(failure.since)))]
         })
     }
 
@@ -205,7 +207,7 @@ impl View<'_> {
                 (*used_for).into(),
                 self.registered(credential).into(),
                 credential.ends().map_or_else(|| "not known".into(), |end| self.end(end)),
-                credential.last_used.map_or_else(|| "not yet".into(), |last| self.relative(last)),
+                credential.last_used.map_or_else(|| "not yet".into(), |last| self.past(last)),
             ]
         })
     }
@@ -230,7 +232,7 @@ impl View<'_> {
             }
             let last = credential.last_used.map_or_else(
                 || "not since the start of the edge".into(),
-                |last| Cell::new(&format!("{}, {last}", last.relative_to(self.status.now))),
+                |last| Cell::new(&format!("{}, {last}", last.past_from(self.status.now))),
             );
             facts.push(("last used", last));
             Block::Facts(title, facts)
@@ -263,8 +265,9 @@ impl View<'_> {
         }
     }
 
-    fn relative(&self, time: Timestamp) -> Cell {
-        time.relative_to(self.status.now).into()
+    /// The time of something that has happened.
+    fn past(&self, time: Timestamp) -> Cell {
+        time.past_from(self.status.now).into()
     }
 
     fn thumbprint<'t>(&self, thumbprint: &'t str) -> &'t str {
