@@ -164,9 +164,12 @@ pub(super) fn run(
         for mut task in accepting {
             if timeout(QUEUED, &mut task).await.is_err() {
                 task.abort();
-                tracing::warn!(
-                    "queued connections may be reset: the edge has had no places or descriptors for them"
-                );
+                // If it is replaced, the other process accepts them.
+                if !is_replaced {
+                    tracing::warn!(
+                        "queued connections may be reset: the edge has had no places or descriptors for them"
+                    );
+                }
             }
         }
         evicting.abort();

@@ -197,6 +197,7 @@ impl FileSource {
             return None;
         }
         if !self.requested && self.reported.as_ref() == Some(&contents) {
+            self.changing = None;
             return None;
         }
         let current = self.site.load_full();
@@ -326,7 +327,7 @@ impl FileSource {
     fn recovered(&mut self) {
         self.watch_only(self.active.files());
         self.fetch(None);
-        self.reported = None;
+        (self.reported, self.changing) = (None, None);
         if self.reloads.recovered() {
             tracing::info!("configuration files match the active configuration again");
         }

@@ -157,6 +157,19 @@ fn a_file_written_during_every_read_is_reported() {
     assert!(problems.contains("applications.toml: written to whenever the edge reads it"), "{problems}");
     steps.source.check(&steps.publisher);
     assert_eq!(steps.generation(), 2, "it is used once it has stayed the same");
+    assert!(steps.source.changing.is_none());
+}
+
+#[test]
+fn files_that_no_longer_change_have_their_full_time_again() {
+    let mut steps = Steps::start();
+    let active = fs::read(steps.files.config().with_file_name("cached.crl")).unwrap();
+    let other = steps.files.crl(&[1, 2]);
+    assert!(steps.read_during(|files| files.cache_crl(&other), LONGEST / 2).is_none());
+    assert!(steps.source.changing.is_some());
+    steps.files.cache_crl(&active);
+    steps.source.check(&steps.publisher);
+    assert!(steps.generation() == 1 && steps.source.changing.is_none());
 }
 
 #[test]
