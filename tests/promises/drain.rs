@@ -1,19 +1,22 @@
 //! SIGTERM drains the edge: requests in flight finish, new ones are not accepted, and it exits with 0 in bounded time.
 
-use std::{process::Stdio, time::Instant};
+use std::{process::Stdio, sync::Arc, time::Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::Semaphore,
     time::timeout,
 };
 
 use crate::support::{
-    Client, Credentials, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
+    Client, Credentials, DOMAIN, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
     command::start_problems,
     frames::{Frame, Frames, GOAWAY, PING},
-    program, with_client,
+    program,
+    scripted::{Scripted, read_request},
+    with_client,
 };
 
 fn edge_before(held: &Held, limits: &str) -> (Edge, Credentials) {
@@ -99,6 +102,53 @@ async fn drain_delay_accepts_while_readyz_is_503() {
     idle.closed().await;
     let (code, log) = exit_code(edge).await;
     assert_eq!(code, Some(0), "{log}");
+}
+
+#[tokio::test]
+async fn a_response_that_has_begun_is_not_the_last() {
+    let rest = Arc::new(Semaphore::new(0));
+    let permits = Arc::clone(&rest);
+    let upstream = Scripted::start(move |_, mut stream| {
+        let permits = Arc::clone(&permits);
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha").await.unwrap();
+                permits.acquire().await.unwrap().forget();
+                stream.write_all(b"lf").await.unwrap();
+            }
+        }
+    })
+    .await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).limits("drain_delay = \"2s\""));
+    let mut stream = Client::with(&edge, &client).tls().await.unwrap();
+    let body = "client_id=billing";
+    let request = format!(
+        "POST /oauth/token HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let first = read_until(&mut stream, "\r\n\r\nha").await;
+    assert!(first.starts_with("HTTP/1.1 200 ") && !first.contains("connection: close"), "{first}");
+    edge.signal("TERM");
+    edge.wait_for_log("draining");
+    rest.add_permits(2);
+    read_until(&mut stream, "lf").await;
+    // The client could not know that it was the last one: the next one is.
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let second = read_until(&mut stream, "half").await;
+    assert!(second.starts_with("HTTP/1.1 200 ") && second.contains("connection: close"), "{second}");
+    assert_eq!(exit_code(edge).await.0, Some(0));
+}
+
+/// Reads until the text ends so.
+async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
+    let (mut text, mut part) = (String::new(), [0; 4096]);
+    while !text.ends_with(end) {
+        let read = timeout(PATIENCE, stream.read(&mut part)).await.unwrap().unwrap();
+        assert!(read > 0, "closed after {text:?}");
+        text.push_str(std::str::from_utf8(&part[..read]).unwrap());
+    }
+    text
 }
 
 #[tokio::test]

@@ -103,6 +103,11 @@ impl Exchanges {
         self.0.get(number).and_then(Option::as_ref).is_some_and(|exchange| exchange.is_overdue)
     }
 
+    /// Whether a response has begun.
+    pub(super) fn have_response(&self) -> bool {
+        self.0.iter().flatten().any(|exchange| exchange.has_response)
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.0.len()

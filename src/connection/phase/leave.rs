@@ -20,6 +20,10 @@ impl State {
                 self.waits_until(since).at > now || self.close(now)
             }
             Phase::Handshake { .. } | Phase::Head { .. } => false,
+            // Its response has begun without announcing the end.
+            Phase::Busy(_) if self.protocol == Protocol::Http1 && self.exchanges.have_response() => {
+                until <= now && self.close(now)
+            }
             _ => self.close(now),
         }
     }

@@ -135,6 +135,37 @@ fn each_phase_has_its_deadline() {
         (Protocol::Http1, &[Established, Leave(SECOND), Begin], "closing", (stall, Overdue::Stalled)),
         (Protocol::Http2, &[Established, Leave(SECOND), Begin], "closing", (stall, Overdue::Stalled)),
         (Protocol::Http1, &[Established, Begin, End, Leave(2 * SECOND)], "idle", (2 * SECOND, Overdue::Left)),
+        (Protocol::Http1, &[Established, Begin, Leave(SECOND)], "closing", (stall, Overdue::Stalled)),
+        (
+            Protocol::Http1,
+            &[Established, Begin, Answer(false), Leave(SECOND)],
+            "busy",
+            (stall, Overdue::Stalled),
+        ),
+        (
+            Protocol::Http1,
+            &[Established, Begin, Answer(false), Leave(SECOND), End],
+            "idle",
+            (SECOND, Overdue::Left),
+        ),
+        (
+            Protocol::Http1,
+            &[Established, Begin, Answer(false), Leave(SECOND), End, Begin],
+            "closing",
+            (stall, Overdue::Stalled),
+        ),
+        (
+            Protocol::Http1,
+            &[Established, Begin, Answer(false), Leave(Duration::ZERO)],
+            "closing",
+            (stall, Overdue::Stalled),
+        ),
+        (
+            Protocol::Http2,
+            &[Established, Begin, Answer(false), Leave(SECOND)],
+            "closing",
+            (stall, Overdue::Stalled),
+        ),
         (
             Protocol::Http1,
             &[Established, Begin, End, Leave(Duration::ZERO)],
