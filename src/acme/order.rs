@@ -10,6 +10,7 @@ use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use zeroize::Zeroizing;
 
 use super::{account::account, http::Http, plan::Plan, state::State};
+use crate::text;
 
 /// How long after a validation is announced all processes that share the folder answer it. They look every [`super::renew::TICK`].
 const ANNOUNCED: Duration = Duration::from_secs(1);
@@ -21,8 +22,7 @@ const POLL: RetryPolicy = RetryPolicy::new()
     .backoff(1.5)
     .timeout(Duration::from_secs(120));
 
-/// Such as after an order that was interrupted.
-const ALREADY_REPLACED: &str = "urn:ietf:params:acme:error:alreadyReplaced";
+const RATE_LIMITED: &str = "urn:ietf:params:acme:error:rateLimited";
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
 /// Why an order failed.
@@ -85,7 +85,14 @@ impl Ordering<'_> {
         let mut order = match self.replaces.clone() {
             None => account.new_order(&new()).await?,
             Some(replaced) => match account.new_order(&new().replaces(replaced)).await {
-                Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(ALREADY_REPLACED) => {
+                // Such as after an interrupted order, or if another account ordered the certificate.
+                Err(error) if may_concern_replaced(&error) => {
+                    let why = text::shown(&error);
+                    tracing::info!(
+                        domain = self.domain,
+                        why,
+                        "an order that names the certificate it replaces failed; ordering without the name"
+                    );
                     account.new_order(&new()).await?
                 }
                 placed => placed?,
@@ -131,6 +138,12 @@ impl Ordering<'_> {
             Err(error) => Err(of_validation(error)),
         }
     }
+}
+
+/// Whether an order that named the certificate it replaces may be accepted without it. CAs use various errors for that.
+fn may_concern_replaced(error: &Error) -> bool {
+    let Error::Api(Problem { r#type: Some(kind), .. }) = error else { return true };
+    ![RATE_LIMITED, NO_ACCOUNT].contains(&kind.as_str())
 }
 
 /// Why the CA found the domain not validated.

@@ -6,7 +6,7 @@ use super::{
     StubCa,
     failures::{invalid, issued},
     ordered, settings,
-    stub::Script,
+    stub::{Replacing, Script},
 };
 use crate::support::{DOMAIN, Edge, Upstream, admin};
 
@@ -37,22 +37,37 @@ async fn left(edge: &Edge) -> i64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ca_that_wants_a_certificate_replaced_gets_an_order() {
     let upstream = Upstream::start().await;
-    for is_replaced in [false, true] {
-        let script = Script { window: Some((-DAY, -1)), is_replaced, ..invalid() };
+    let (ca, state) = registered(&upstream, Script { window: Some((-DAY, -1)), ..invalid() }).await;
+    let edge = started(&upstream, &ca, &state);
+    let line = edge.wait_for_log("\"the CA suggests an early renewal\"");
+    assert!(line.contains("\"explanation\":\"https://ca.example/why\""), "{line}");
+    let line = edge.wait_for_log("\"certificate not issued\"");
+    assert!(line.contains("could not validate") && line.contains("keeping the active one"), "{line}");
+    let about = ca.asked_about();
+    assert!(about.as_ref().is_some_and(|name| name.split('.').count() == 2), "{about:?}");
+    // The first order was that of the account.
+    assert_eq!(ca.replaced(), [None, about]);
+    edge.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_without_replaces_follows_a_rejected_one() {
+    let upstream = Upstream::start().await;
+    for (replacing, is_ordered) in [
+        (Replacing::Rejected(409, "alreadyReplaced"), true),
+        // Another account ordered the certificate.
+        (Replacing::Rejected(403, "unauthorized"), true),
+        (Replacing::Ignored, true),
+        (Replacing::Rejected(429, "rateLimited"), false),
+    ] {
+        let script = Script { window: Some((-DAY, -1)), replacing, ..invalid() };
         let (ca, state) = registered(&upstream, script).await;
         let edge = started(&upstream, &ca, &state);
-        let line = edge.wait_for_log("\"the CA suggests an early renewal\"");
-        assert!(line.contains("\"explanation\":\"https://ca.example/why\""), "{line}");
         let line = edge.wait_for_log("\"certificate not issued\"");
-        assert!(line.contains("could not validate") && line.contains("keeping the active one"), "{line}");
-        let about = ca.asked_about();
-        assert!(about.as_ref().is_some_and(|name| name.split('.').count() == 2), "{about:?}");
-        // The first order was that of the account.
-        let mut orders = vec![None, about];
-        if is_replaced {
-            orders.push(None);
-        }
-        assert_eq!(ca.replaced(), orders);
+        assert_eq!(line.contains("could not validate"), is_ordered, "{replacing:?}: {line}");
+        let mut orders = vec![None, ca.asked_about()];
+        orders.extend(is_ordered.then_some(None));
+        assert_eq!(ca.replaced(), orders, "{replacing:?}");
         edge.stop();
     }
 }

@@ -27,8 +27,19 @@ pub struct Script {
     /// The start and end of the window in which the CA suggests to renew each certificate (RFC 9773), in seconds from now. Debian's Pebble
     /// has no renewal information.
     pub window: Option<(i64, i64)>,
-    /// Whether the CA says that the certificate that an order replaces was replaced already.
-    pub is_replaced: bool,
+    /// What becomes of an order that names the certificate it replaces.
+    pub replacing: Replacing,
+}
+
+/// What becomes of an order that names the certificate it replaces (RFC 9773 section 5).
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Replacing {
+    #[default]
+    Accepted,
+    /// The response does not name the certificate.
+    Ignored,
+    /// With this status and type of problem.
+    Rejected(u16, &'static str),
 }
 
 /// A problem document (RFC 8555 section 6.7).
@@ -95,7 +106,7 @@ fn replaced(seen: &Seen) -> Option<String> {
 }
 
 fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
-    let (window, is_replaced) = (state.script.window, state.script.is_replaced);
+    let (window, replacing) = (state.script.window, state.script.replacing);
     let url = |path: &str| format!("http://{}{path}", seen.header("host"));
     let path = seen.uri.path();
     let is_asked = state.is_asked || (path == "/challenge" && state.script.is_immediate);
@@ -142,17 +153,18 @@ fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
                 json!({ "suggestedWindow": { "start": start, "end": end }, "explanationURL": explained }),
             )
         }
-        "/new" if is_replaced && replaced(seen).is_some() => {
-            let kind = "urn:ietf:params:acme:error:alreadyReplaced";
-            (409, None, json!({ "type": kind, "detail": "replaced", "status": 409 }))
-        }
         "/account" => (201, Some("/account/1"), json!({ "status": "valid" })),
-        "/new" => {
-            if let Some(replaced) = replaced(seen) {
-                order["replaces"] = replaced.into();
+        "/new" => match (replaced(seen), replacing) {
+            (Some(_), Replacing::Rejected(status, kind)) => {
+                let kind = format!("urn:ietf:params:acme:error:{kind}");
+                (status, None, json!({ "type": kind, "detail": "replaced", "status": status }))
             }
-            (201, Some("/order"), order)
-        }
+            (Some(replaced), Replacing::Accepted) => {
+                order["replaces"] = replaced.into();
+                (201, Some("/order"), order)
+            }
+            (None, _) | (_, Replacing::Ignored) => (201, Some("/order"), order),
+        },
         "/order" | "/finalize" => (200, None, order),
         "/authorization" => {
             let identifier = json!({ "type": "dns", "value": DOMAIN });
