@@ -54,7 +54,7 @@ impl Plan {
     }
 
     /// Whether both order from the same CA in the same way.
-    fn has_same_ca(&self, other: &Self) -> bool {
+    pub(super) fn has_same_ca(&self, other: &Self) -> bool {
         let account = |plan: &Self| {
             let external = plan.acme.external_account.clone();
             external.map(|account| (account.key_id.value, account.key.value))

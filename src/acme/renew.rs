@@ -41,14 +41,29 @@ pub(super) struct Renewals {
     pub(super) challenges: Challenges,
 }
 
-/// When the certificate of each domain is looked at next.
+/// When the certificate of each domain is looked at next, and what the CA is asked.
 #[derive(Default)]
-struct Looks<'a>(HashMap<&'a str, Timestamp>);
+struct Looks<'a>(HashMap<&'a str, Look>);
 
-impl Looks<'_> {
+struct Look {
+    /// When the next one follows.
+    next: Timestamp,
+    /// The certificate, if it is time to ask the CA when to renew it.
+    question: Option<Issued>,
+}
+
+impl<'a> Looks<'a> {
     /// Whether the time has come for a domain. It has, too, if it is further away than any: the clock was set back.
     fn are_due(&self, domain: &str, now: Timestamp) -> bool {
-        self.0.get(domain).is_none_or(|look| *look <= now || *look > now + LOOK)
+        self.0.get(domain).is_none_or(|Look { next, .. }| *next <= now || *next > now + LOOK)
+    }
+
+    /// The next question: the longest due. The domain is looked at again after it.
+    fn take_question(&mut self, plan: &'a Plan, suggestions: &Suggestions) -> Option<(&'a str, Issued)> {
+        let waits = |domain: &&str| self.0.get(domain).is_some_and(|look| look.question.is_some());
+        let waiting = plan.domains.iter().map(|domain| &*domain.name).filter(waits);
+        let domain = waiting.min_by_key(|domain| suggestions.ask_at(domain))?;
+        self.0.remove(domain)?.question.map(|present| (domain, present))
     }
 }
 
@@ -102,10 +117,14 @@ impl Renewals {
 
     /// Orders by the plan in force, if there is one.
     async fn renew(&self, mut plans: Plans) {
+        let mut suggestions = Suggestions::default();
         loop {
             let plan = plans.borrow_and_update().clone();
             match plan {
-                Some(plan) => self.renew_by(&plan, &mut plans).await,
+                Some(plan) => {
+                    suggestions.keep_for(&plan);
+                    self.renew_by(&plan, &mut plans, &mut suggestions).await;
+                }
                 // An error: the edge ends.
                 None => drop(plans.changed().await),
             }
@@ -113,15 +132,14 @@ impl Renewals {
     }
 
     /// Orders what is due, one domain after the other, until another plan is in force. An order in progress is completed if it is one by
-    /// that plan, too.
-    async fn renew_by(&self, plan: &Arc<Plan>, plans: &mut Plans) {
+    /// that plan, too. Between the orders the CA is asked about one certificate at a time.
+    async fn renew_by(&self, plan: &Arc<Plan>, plans: &mut Plans, suggestions: &mut Suggestions) {
         let (state, mut looks) = (State::new(&plan.acme.state), Looks::default());
-        let mut suggestions = Suggestions::default();
         loop {
             for domain in &plan.domains {
                 if looks.are_due(&domain.name, self.clock.now()) {
                     tokio::select! {
-                        next = self.look(plan, domain, &state, &mut suggestions) => looks.0.insert(&domain.name, next),
+                        look = self.look(plan, domain, &state, suggestions) => looks.0.insert(&domain.name, look),
                         () = superseded(plans, plan, domain) => return,
                     };
                 }
@@ -129,27 +147,42 @@ impl Renewals {
                     return;
                 }
             }
+            // After the orders: the CA may not answer for long.
+            if suggestions.may_ask(self.clock.now())
+                && let Some((domain, present)) = looks.take_question(plan, suggestions)
+            {
+                tokio::select! {
+                    () = suggestions.ask(plan, &state, domain, &present, &self.clock) => {}
+                    Ok(()) = plans.changed() => return,
+                }
+            }
             tokio::time::sleep(TICK).await;
         }
     }
 
-    /// Orders the certificate of a domain if it is due. Returns when to look again.
-    async fn look<'p>(
+    /// Orders the certificate of a domain if it is due.
+    async fn look(&self, plan: &Plan, domain: &Domain, state: &State, suggestions: &Suggestions) -> Look {
+        let now = self.clock.now();
+        let next = match self.standing(domain, state, suggestions) {
+            Standing::Fresh(due, present) => {
+                let is_asked = suggestions.are_outdated(&domain.name, &present, now);
+                return Look { next: due.min(now + LOOK), question: is_asked.then_some(present) };
+            }
+            Standing::Pausing => now + LOOK_SOON,
+            Standing::Due(..) => self.order(plan, domain, state, suggestions).await,
+        };
+        Look { next, question: None }
+    }
+
+    /// Orders the certificate of a domain, unless another process does. Returns when to look again.
+    async fn order(
         &self,
-        plan: &'p Plan,
-        domain: &'p Domain,
+        plan: &Plan,
+        domain: &Domain,
         state: &State,
-        suggestions: &mut Suggestions<'p>,
+        suggestions: &Suggestions,
     ) -> Timestamp {
         let soon = self.clock.now() + LOOK_SOON;
-        match self.standing(domain, state, suggestions) {
-            Standing::Fresh(due, present) => {
-                let has_asked = suggestions.ask(plan, state, &domain.name, &present, &self.clock).await;
-                return if has_asked { soon } else { due.min(self.clock.now() + LOOK) };
-            }
-            Standing::Pausing => return soon,
-            Standing::Due(..) => {}
-        }
         let _lock = match state.lock() {
             Ok(Some(lock)) => lock,
             Ok(None) => return soon,
@@ -192,7 +225,7 @@ impl Renewals {
     }
 
     /// Reads how a domain's certificate stands, and shows it.
-    fn standing(&self, domain: &Domain, state: &State, suggestions: &Suggestions<'_>) -> Standing {
+    fn standing(&self, domain: &Domain, state: &State, suggestions: &Suggestions) -> Standing {
         let now = self.clock.now();
         let present = match issued(&domain.file, &domain.name, now) {
             AcmeFile::Valid(issued) => Some(issued),

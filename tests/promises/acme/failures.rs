@@ -72,13 +72,18 @@ fn due(state: &TempDir) -> CertificateDer<'static> {
 
 /// A certificate in the state that is valid between these times, in seconds from now.
 pub(super) fn issued(state: &TempDir, begin: i64, end: i64) -> CertificateDer<'static> {
+    issued_for(DOMAIN, state, begin, end)
+}
+
+/// The same for another domain.
+pub(super) fn issued_for(domain: &str, state: &TempDir, begin: i64, end: i64) -> CertificateDer<'static> {
     let (ca, at) = (Ca::new("CA"), time_from_now);
-    let issued = ca.server_with(&[DOMAIN], |params| {
+    let issued = ca.server_with(&[domain], |params| {
         (params.not_before, params.not_after) = (at(begin), at(end));
         // As those of public CAs: it is part of the certificate's name in ACME.
         params.use_authority_key_identifier_extension = true;
     });
-    let file = state.path().join(format!("{DOMAIN}.pem"));
+    let file = state.path().join(format!("{domain}.pem"));
     std::fs::write(&file, format!("{}\n{}", issued.chain_pem(), issued.key_pem())).unwrap();
     std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     ca.der()

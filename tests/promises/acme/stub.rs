@@ -27,6 +27,10 @@ pub struct Script {
     /// The start and end of the window in which the CA suggests to renew each certificate (RFC 9773), in seconds from now. Debian's Pebble
     /// has no renewal information.
     pub window: Option<(i64, i64)>,
+    /// Where the CA says when to renew, if not at its own URL.
+    pub renewal_info: Option<String>,
+    /// Whether it knows no certificate.
+    pub is_ignorant: bool,
     /// What becomes of an order that names the certificate it replaces.
     pub replacing: Replacing,
 }
@@ -85,10 +89,10 @@ impl StubCa {
         self.server.seen().iter().filter(|seen| seen.uri.path() == "/new").map(replaced).collect()
     }
 
-    /// The certificate that it was asked about last, by its name (RFC 9773 section 4.1).
-    pub fn asked_about(&self) -> Option<String> {
+    /// The certificates that it was asked about, by their names (RFC 9773 section 4.1).
+    pub fn asked_about(&self) -> Vec<String> {
         let asked = |seen: &Seen| seen.uri.path().strip_prefix("/renewal-info/").map(str::to_owned);
-        self.server.seen().iter().rev().find_map(asked)
+        self.server.seen().iter().filter_map(asked).collect()
     }
 
     /// How often this path was requested.
@@ -138,9 +142,13 @@ fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
             let mut urls =
                 json!({ "newNonce": url("/nonce"), "newAccount": url("/account"), "newOrder": url("/new") });
             if window.is_some() {
-                urls["renewalInfo"] = url("/renewal-info").into();
+                let own = || url("/renewal-info");
+                urls["renewalInfo"] = state.script.renewal_info.clone().unwrap_or_else(own).into();
             }
             (200, None, urls)
+        }
+        _ if path.starts_with("/renewal-info/") && state.script.is_ignorant => {
+            (404, None, json!({ "type": "urn:ietf:params:acme:error:malformed", "detail": "unknown" }))
         }
         _ if path.starts_with("/renewal-info/") => {
             let [start, end] = window
