@@ -114,7 +114,7 @@ struct Episode {
     last: Option<Failure>,
     /// When a response failed last.
     last_response: Option<Instant>,
-    /// Whether it accepts connections, and has not responded to a request since responses failed.
+    /// Whether it accepts connections, and has not responded to a request since responses failed. While this is set, `failures` is not 0.
     is_unproven: bool,
 }
 
@@ -319,10 +319,13 @@ impl OriginHealth {
         tracing::warn!(upstream = &*self.upstream, origin = &*self.url, error = why, "{message}");
     }
 
-    /// Ends the avoidance, and forgets the failed responses that led to it.
+    /// Ends the avoidance, and forgets the failed responses that led to it. Those of an unproven origin stay until it responds.
     fn readmit(&self, was_check_failing: bool) {
         if self.end_avoidance(was_check_failing) {
-            self.failures.store(0, Relaxed);
+            let episode = self.episode();
+            if !episode.is_unproven {
+                self.failures.store(0, Relaxed);
+            }
         }
     }
 

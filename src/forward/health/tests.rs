@@ -137,3 +137,26 @@ fn a_connection_ends_failed_responses_that_are_long_past() {
     origin.record_accepts(later(0));
     assert_eq!(origin.avoided(), None);
 }
+
+#[test]
+fn a_response_proves_an_origin_that_was_restarted() {
+    let health = origins(2);
+    let origin = &health.0[0];
+    let fail = || health.record_failure(origin, 5, "status 503");
+    (0..5).for_each(|_| fail());
+    origin.record_accepts(later(301));
+    assert!(!origin.is_avoided() && origin.is_unproven());
+    // Its restart refuses one connection, and accepts the next one.
+    origin.record_unreachable("refused");
+    origin.record_connected();
+    assert!(!origin.is_avoided() && origin.is_unproven(), "a connection proves nothing");
+    fail();
+    assert_eq!(origin.avoided(), Some(Avoided::Ejected), "one more failure is enough");
+    origin.record_accepts(later(301));
+    origin.record_unreachable("refused");
+    origin.record_connected();
+    origin.record_response();
+    assert!(!origin.is_avoided() && !origin.is_unproven());
+    (0..4).for_each(|_| fail());
+    assert!(!origin.is_avoided(), "the failures before the response are forgotten");
+}
