@@ -3,7 +3,7 @@
 use std::{
     io,
     net::TcpListener,
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -80,16 +80,15 @@ impl Edge {
 
 impl Estate {
     /// Starts the command, which must be this program or another version of it, and hands everything over. `go` is called when the new
-    /// process is about to be in charge, with its id. If anything fails before, the new process is ended and nothing has changed. `attempt` gets a
-    /// handle by which the attempt can be ended.
+    /// process is about to be in charge, with its id. If anything fails before, such as the `conversation`, whose ends are this process's and the
+    /// new one's, the new process is ended and nothing has changed.
     pub fn hand_over(
         self,
         mut command: Command,
-        attempt: impl FnOnce(Channel),
+        conversation: (Channel, OwnedFd),
         go: impl Fn(u32),
     ) -> Result<Successor, UpgradeError> {
-        let (channel, stdin) = Channel::pair()?;
-        attempt(channel.try_clone()?);
+        let (channel, stdin) = conversation;
         command.env(PREDECESSOR, std::process::id().to_string()).stdin(Stdio::from(stdin));
         for name in OF_ONE_PROCESS {
             command.env_remove(name);

@@ -116,7 +116,8 @@ impl<'a> Serving<'a> {
 /// A new process that is to take over. It is ended if this is dropped before it is in charge.
 struct Attempt {
     outcome: oneshot::Receiver<Result<Successor, UpgradeError>>,
-    channel: oneshot::Receiver<Channel>,
+    /// The conversation with the new process, from before that is started; none once the attempt is over.
+    channel: Option<Channel>,
     /// Ended soon after the channel: it ends the new process, too.
     thread: Option<JoinHandle<()>>,
 }
@@ -128,11 +129,11 @@ impl Attempt {
         let mut command = Command::new(arguments.next().unwrap_or_else(|| env!("CARGO_PKG_NAME").into()));
         command.args(arguments);
         let (done, outcome) = oneshot::channel();
-        let (handle, channel) = oneshot::channel();
+        let (here, there) = Channel::pair()?;
+        let channel = Some(here.try_clone()?);
         let thread = thread::Builder::new().name("upgrade".to_owned()).spawn(move || {
-            let attempt = |channel| drop(handle.send(channel));
             let go = |id| supervisor::notify(Notice::MainProcess(id), "");
-            drop(done.send(estate.hand_over(command, attempt, go)));
+            drop(done.send(estate.hand_over(command, (here, there), go)));
         })?;
         Ok(Self { outcome, channel, thread: Some(thread) })
     }
@@ -140,7 +141,7 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        if let Ok(channel) = self.channel.try_recv() {
+        if let Some(channel) = self.channel.take() {
             channel.end();
             // Otherwise a process that hangs would outlive this one, with the sockets.
             let _ = self.thread.take().map(JoinHandle::join);
@@ -154,7 +155,7 @@ async fn outcome(attempt: &mut Option<Attempt>) -> Result<Successor, UpgradeErro
         Some(attempt) => {
             let outcome = (&mut attempt.outcome).await;
             // It is over: there is nothing to be ended.
-            drop(attempt.channel.try_recv());
+            attempt.channel = None;
             outcome.unwrap_or_else(|_| Err(std::io::Error::other("the thread of the upgrade ended").into()))
         }
         None => pending().await,

@@ -1,6 +1,6 @@
 //! A takeover that cannot be: the running process continues, and says why.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, net::TcpStream, os::unix::fs::PermissionsExt, path::Path};
 
 use super::{installed, replace};
 use crate::support::{
@@ -73,6 +73,27 @@ async fn a_stop_ends_a_process_that_does_not_take_over() {
     assert!(Path::new(&process).exists());
     edge.stop();
     assert!(!Path::new(&process).exists(), "it has the sockets");
+}
+
+#[tokio::test]
+async fn a_stop_right_after_the_signal_ends_the_attempt() {
+    let upstream = Upstream::start().await;
+    // Either signal may be handled first.
+    for _ in 0..8 {
+        let (mut edge, _client) = installed(&upstream, 1);
+        let program = edge.folder.path().join(INSTALLED);
+        fs::remove_file(&program).unwrap();
+        fs::write(&program, "#!/bin/sh\necho $$ > \"$0.id\"\nexec sleep 30\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        for signal in ["STOP", "USR2", "TERM", "CONT"] {
+            edge.signal(signal);
+        }
+        assert_eq!(edge.wait().code(), Some(0));
+        let is_running = |id: String| Path::new("/proc").join(id.trim()).exists();
+        let id = fs::read_to_string(program.with_extension("id"));
+        assert!(!id.is_ok_and(is_running), "it may have the sockets");
+        assert!(TcpStream::connect(edge.https).is_err(), "the sockets are open");
+    }
 }
 
 #[tokio::test]
