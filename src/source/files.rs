@@ -2,6 +2,7 @@
 
 mod changing;
 mod contents;
+mod due;
 mod fetchers;
 mod initial;
 mod links;
@@ -26,6 +27,7 @@ use std::{
 use self::{
     changing::{Changing, Verdict},
     contents::{Contents, FileStamps},
+    due::Due,
     fetchers::Fetchers,
     settling::Settling,
     watch::Folders,
@@ -34,11 +36,11 @@ use self::{
 pub use self::{initial::InitialBuild, writes::Event};
 use super::{Configuration, Publish, Source, SourceName, Stop, Update, crl};
 use crate::{
-    clock::{Clock, Timestamp},
+    clock::Clock,
     config::{Input, Problem, settings::Settings},
     load::{Built, Purpose, WantedKeySet, build},
     observe::Reloads,
-    site::{Generation, SiteHandle},
+    site::SiteHandle,
 };
 
 /// How often files are checked if no event reports a change.
@@ -82,10 +84,7 @@ pub struct FileSource {
     requested: bool,
     /// The invalid contents that were reported.
     reported: Option<Contents>,
-    /// The site's number before they conflicted with another source. They may be valid as soon as it has changed.
-    conflicted: Option<Generation>,
-    /// When they may become valid without a change: one of their problems ends then.
-    valid_from: Option<Timestamp>,
+    due: Due,
     triggers: Receiver<Trigger>,
     sender: Sender<Trigger>,
 }
@@ -138,8 +137,7 @@ impl FileSource {
             changing: None,
             requested: false,
             reported: None,
-            conflicted: None,
-            valid_from: None,
+            due: Due::default(),
             triggers,
             sender,
         }
@@ -192,7 +190,8 @@ impl FileSource {
             Next::Again(settling) => settling,
             Next::Poll => None,
         };
-        if !self.requested && contents.include(&self.active) {
+        let is_forced = self.requested || self.due.is_active_due(self.clock.now());
+        if !is_forced && contents.include(&self.active) {
             self.recovered();
             return None;
         }
@@ -272,29 +271,29 @@ impl FileSource {
         let generation = self.site.load().generation;
         if let Err(conflict) = publisher.publish(update) {
             self.fetch(Some(next));
-            self.conflicted = Some(generation);
+            self.due.set_conflicted(generation);
             return self.reject(contents, settling, &[report::conflict(&settings, &conflict)]);
         }
         self.reloads.set_start_failure(report::of_start(&built.problems));
+        self.due = Due::published(&built.problems);
         self.watch_only(built.files);
         self.settings = settings;
         self.key_sets = built.key_sets;
         self.active = named;
         self.requested = false;
         self.reported = None;
-        self.conflicted = None;
-        self.valid_from = None;
     }
 
     /// Reads invalid contents again that may be valid by now, without a change. Returns whether they may.
     fn forget_if_valid(&mut self) -> bool {
-        let is_time = self.valid_from.take_if(|from| *from <= self.clock.now()).is_some();
-        let generation = self.site.load().generation;
-        let has_other_changed = self.conflicted.take_if(|known| *known != generation).is_some();
-        if is_time || has_other_changed {
-            self.reported = None;
-        }
-        is_time || has_other_changed
+        let may_be_valid = self.due.take_rejected(self.clock.now(), self.site.load().generation);
+        self.reported.take_if(|_| may_be_valid);
+        may_be_valid
+    }
+
+    /// Whether the active configuration is to be built again, unless the files contain another one that was rejected.
+    fn is_active_due(&self) -> bool {
+        self.reported.is_none() && self.due.is_active_due(self.clock.now())
     }
 
     /// From now on watches these files only. Their stamps stay those of before they were read, so that a change since then is
@@ -306,7 +305,7 @@ impl FileSource {
 
     /// The active site stays. Invalid contents are reported once, and only if they are not half of a change.
     fn reject(&mut self, contents: Contents, before: Option<Settling<Contents>>, problems: &[Problem]) {
-        self.valid_from = problems.iter().filter_map(|problem| problem.ends).min();
+        self.due.set_rejected(problems);
         let now = Instant::now();
         let settling = Settling::of(contents, before, now);
         if !self.requested && settling.wait(now).is_some() {
@@ -347,8 +346,9 @@ impl FileSource {
             .into_iter()
             .map(|file| file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned())
             .collect();
-        if changed.is_empty() && self.requested {
-            return "asked for".to_owned();
+        if changed.is_empty() {
+            let why = if self.requested { "asked for" } else { "a start may no longer be prevented" };
+            return why.to_owned();
         }
         let (first, more) = changed.split_at(changed.len().min(report::MOST));
         let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
@@ -385,7 +385,8 @@ impl Source for FileSource {
                     self.check(publisher);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    let is_due = self.forget_if_valid() || !matches!(self.next, Next::Poll);
+                    let is_due = self.forget_if_valid() || self.is_active_due();
+                    let is_due = is_due || !matches!(self.next, Next::Poll);
                     if is_due || FileStamps::of(&self.files) != self.stamps {
                         self.check(publisher);
                     }

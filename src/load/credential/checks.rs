@@ -64,7 +64,8 @@ pub(super) fn check_chain(
             };
             let what = format!("{shown} {invalid}: {} will refuse it", role.peers());
             let ends = (!has_expired).then_some(validity.not_before);
-            let prevents_start = is_used && !has_expired;
+            // A start goes without a certificate by ACME that it cannot use.
+            let prevents_start = is_used && !has_expired && !matches!(role, Role::Acme(_));
             let problem = Problem::error(&file.span, key, what).help(help);
             problems.push(Problem { severity, ends, prevents_start, ..problem });
         } else if validity.not_after.days_since(now) < WARN_DAYS && !matches!(role, Role::Acme(_)) {
@@ -158,5 +159,45 @@ fn check_purpose(
             Problem::warning(&file.span, role.certificate_key(), what)
                 .help(format!("issue a certificate with extendedKeyUsage = {purpose}")),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::{
+        config::{Source, Span},
+        load::credential::InUse,
+        tls::{CipherSuites, provider},
+    };
+
+    #[test]
+    fn a_start_is_prevented_by_files_it_would_refuse() {
+        let mut params = rcgen::CertificateParams::new(["m.example".to_owned()]).unwrap();
+        params.not_before = OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap();
+        let leaf = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        let file = Spanned {
+            value: PathBuf::from("m.pem"),
+            span: Span { source: Arc::new(Source::empty()), range: 0..0 },
+        };
+        let chain = [leaf.der().clone()];
+        for (role, expected) in [(Role::Server("m.example"), true), (Role::Acme("m.example"), false)] {
+            let (mut problems, running) = (Vec::new(), [&chain[0]]);
+            let files = CredentialFiles {
+                provider: &provider(CipherSuites::Default),
+                role,
+                certificate: &file,
+                private_key: &file,
+                in_use: InUse::Running(&running),
+                now: Timestamp::from_unix(1_789_000_000),
+            };
+            check_chain(&chain, 0, true, &files, &mut problems);
+            let [problem] = &problems[..] else { panic!("{problems:?}") };
+            assert_eq!((problem.severity, problem.prevents_start), (Severity::Warning, expected));
+        }
     }
 }

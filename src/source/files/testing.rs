@@ -41,14 +41,21 @@ private_key = "m.key"
             server.local_addr().unwrap()
         );
         let files = Self { folder: TempDir::new().unwrap(), ca: Ca::new("Client CA"), _server: server };
-        let leaf = rcgen::generate_simple_self_signed(["m.example".to_owned()]).unwrap();
         files.write("edge.toml", config.as_bytes());
         files.write("applications.toml", b"# none\n");
         files.write("ca.der", &files.ca.der());
-        files.write("m.pem", leaf.cert.pem().as_bytes());
-        files.write("m.key", leaf.signing_key.serialize_pem().as_bytes());
+        files.issue_certificate(0);
         fs::set_permissions(files.folder.path().join("m.key"), Permissions::from_mode(0o600)).unwrap();
         files
+    }
+
+    /// Writes a certificate with this notBefore in seconds since 1970, and its key.
+    pub(crate) fn issue_certificate(&self, not_before: i64) {
+        let mut leaf = rcgen::CertificateParams::new(["m.example".to_owned()]).unwrap();
+        leaf.not_before = OffsetDateTime::from_unix_timestamp(not_before).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        self.write("m.pem", leaf.self_signed(&key).unwrap().pem().as_bytes());
+        self.write("m.key", key.serialize_pem().as_bytes());
     }
 
     pub(crate) fn config(&self) -> PathBuf {

@@ -5,7 +5,7 @@ use std::fs;
 
 use super::{changing::LONGEST, testing::Files};
 use crate::{
-    clock::FixedClock,
+    clock::{FixedClock, Timestamp},
     identity::Thumbprint,
     reload::Reconciler,
     source::Conflict,
@@ -115,7 +115,7 @@ fn a_source_that_gives_way_at_once_does_not_stay_in_conflict() {
     steps.files.write("applications.toml", twice.as_bytes());
     let read = steps.source.read().unwrap();
     steps.source.publish(read, &GivingWay(&steps.publisher));
-    let known = steps.source.conflicted.unwrap();
+    let known = steps.source.due.conflicted.unwrap();
     assert_ne!(known, steps.source.site.load().generation, "the files would not be read again");
 }
 
@@ -187,6 +187,33 @@ fn a_crl_of_the_future_is_read_again_at_its_date() {
     assert!(steps.source.forget_if_valid());
     steps.source.check(&steps.publisher);
     assert_eq!((steps.generation(), steps.crls()), (2, 1));
+}
+
+#[test]
+fn a_start_is_prevented_only_until_the_clock_is_right() {
+    let [before, issued, now] = [1_789_990_000, 1_790_000_000, 1_790_010_000].map(Timestamp::from_unix);
+    let clock = FixedClock::new(now);
+    let mut steps = Steps::start_at(Clock::Fixed(clock.clone()));
+    steps.files.issue_certificate(issued.unix());
+    steps.source.check(&steps.publisher);
+    let start_failure = |steps: &Steps| steps.source.reloads.state().start_failure;
+    assert_eq!((steps.generation(), start_failure(&steps)), (2, None));
+    clock.set(before);
+    steps.files.cache_crl(&steps.files.crl(&[1, 2]));
+    steps.source.check(&steps.publisher);
+    assert!(start_failure(&steps).unwrap().1.contains("is not valid yet"));
+    assert_eq!((steps.generation(), steps.source.is_active_due()), (3, false));
+    clock.set(now);
+    assert!(steps.source.is_active_due());
+    // A configuration that is rejected meanwhile does not hide it.
+    steps.files.write("applications.toml", b"nonsense");
+    steps.source.requested = true;
+    steps.source.check(&steps.publisher);
+    assert!(!steps.source.is_active_due(), "the rejected files would be read again and again");
+    steps.files.write("applications.toml", b"# none\n");
+    steps.source.check(&steps.publisher);
+    assert_eq!((steps.generation(), start_failure(&steps)), (4, None));
+    assert!(!steps.source.is_active_due());
 }
 
 #[test]
