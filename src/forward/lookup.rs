@@ -2,15 +2,16 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     pin::pin,
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use tokio::{
-    net::lookup_host,
-    sync::Semaphore,
-    time::{Instant, sleep, timeout},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -32,7 +33,12 @@ pub(super) fn is_unresolved(target: &Target, index: usize) -> bool {
 /// Looks up the host name of an origin until the future is dropped. Does nothing if the host is an address. If a lookup fails, the addresses
 /// that were found before stay; without any, the origin is unreachable. After a slow lookup, the next one waits for one of the `slow` turns, so
 /// that other names have threads.
-pub(super) async fn keep_resolved(target: &Target, health: &OriginHealth, origin: &Origin, slow: &Semaphore) {
+pub(super) async fn keep_resolved(
+    target: &Target,
+    health: &OriginHealth,
+    origin: &Origin,
+    slow: &Arc<Semaphore>,
+) {
     if origin.host.parse::<IpAddr>().is_ok() {
         return;
     }
@@ -40,11 +46,9 @@ pub(super) async fn keep_resolved(target: &Target, health: &OriginHealth, origin
     let refresh = target.spec.policy.dns_refresh;
     let (resolved, mut is_slow) = (&health.addresses, false);
     loop {
-        let turn = if is_slow { slow.acquire().await.ok() } else { None };
-        let begin = Instant::now();
-        let found = answer(target, health, origin).await;
-        is_slow = begin.elapsed() > SLOW;
-        drop(turn);
+        let turn = if is_slow { Arc::clone(slow).acquire_owned().await.ok() } else { None };
+        let found;
+        (found, is_slow) = answer(target, health, origin, turn).await;
         match found {
             Ok(found) => {
                 let shown = Addresses(&found).to_string();
@@ -63,22 +67,45 @@ pub(super) async fn keep_resolved(target: &Target, health: &OriginHealth, origin
     }
 }
 
-/// Looks up the host name once. Records a failure while the resolver is silent for long: it may be for minutes.
-async fn answer(target: &Target, health: &OriginHealth, origin: &Origin) -> Result<Vec<SocketAddr>, String> {
+/// Looks up the host name once. Records a failure while the resolver is silent for long: it may be for minutes. Returns also whether the lookup
+/// was slow.
+async fn answer(
+    target: &Target,
+    health: &OriginHealth,
+    origin: &Origin,
+    turn: Option<OwnedSemaphorePermit>,
+) -> (Result<Vec<SocketAddr>, String>, bool) {
     // Without an address requests wait for as long as this. With one, nothing is late before the next lookup is due.
     let mut limit = target.spec.limits.connect_timeout;
     if health.addresses.current().is_some() {
         limit = limit.max(target.spec.policy.dns_refresh);
     }
-    let mut lookup = pin!(lookup_host((origin.host.as_str(), origin.port)));
-    let found = if let Ok(found) = timeout(limit, &mut lookup).await {
-        found
-    } else {
-        record_failure(&target.spec.name, health, origin, &unanswered(&origin.host, limit));
-        lookup.await
-    };
-    let found: Vec<_> = found.map_err(|error| error.to_string())?.collect();
-    if found.is_empty() { Err(NO_ADDRESS.to_owned()) } else { Ok(found) }
+    let mut lookup = pin!(look_up(origin, turn));
+    if let Ok(found) = timeout(limit, &mut lookup).await {
+        return found;
+    }
+    record_failure(&target.spec.name, health, origin, &unanswered(&origin.host, limit));
+    lookup.await
+}
+
+/// Looks up the host name on a thread, which keeps the turn until it is free. Returns also whether the lookup was slow, without its wait for
+/// the thread: that says nothing about the resolver of this name.
+async fn look_up(
+    origin: &Origin,
+    turn: Option<OwnedSemaphorePermit>,
+) -> (Result<Vec<SocketAddr>, String>, bool) {
+    let (host, port) = (origin.host.clone(), origin.port);
+    let lookup = spawn_blocking(move || {
+        let begin = Instant::now();
+        #[expect(clippy::disallowed_methods, reason = "this thread may block")]
+        let found = (host.as_str(), port).to_socket_addrs();
+        drop(turn);
+        let found = found.map_err(|error| error.to_string()).map(Vec::from_iter);
+        let found =
+            found.and_then(|found| if found.is_empty() { Err(NO_ADDRESS.to_owned()) } else { Ok(found) });
+        (found, begin.elapsed() > SLOW)
+    });
+    lookup.await.unwrap_or_else(|error| (Err(error.to_string()), false))
 }
 
 fn record_failure(upstream: &str, health: &OriginHealth, origin: &Origin, error: &str) {
@@ -104,5 +131,23 @@ impl fmt::Display for Addresses<'_> {
             write!(f, "{separator}{}", address.ip())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_for_a_thread_makes_no_lookup_slow() {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let other = spawn_blocking(|| std::thread::park_timeout(SLOW * 2));
+            let origin = Origin { tls: false, host: "127.0.0.1".to_owned(), port: 80 };
+            let (found, is_slow) = look_up(&origin, None).await;
+            assert_eq!((found.unwrap().len(), is_slow), (1, false));
+            other.await.unwrap();
+        });
     }
 }

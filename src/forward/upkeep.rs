@@ -104,7 +104,7 @@ struct Lanes {
     checks: Rc<Lane>,
     rechecks: Rc<Lane>,
     /// The turns of names whose last lookup was slow.
-    slow: Rc<Semaphore>,
+    slow: Arc<Semaphore>,
 }
 
 impl Lanes {
@@ -116,7 +116,7 @@ impl Lanes {
         Self {
             checks: Rc::new(Lane::new(batcher.clone(), connections - rechecks)),
             rechecks: Rc::new(Lane::new(batcher, rechecks)),
-            slow: Rc::new(Semaphore::new(lookups / SLOW_LOOKUPS)),
+            slow: Arc::new(Semaphore::new(lookups / SLOW_LOOKUPS)),
         }
     }
 
@@ -133,7 +133,7 @@ impl Lanes {
         let origins = target.spec.origins.iter().zip(&target.health.0);
         for (origin, health) in origins.filter_map(|(address, health)| Some((address.network()?, health))) {
             let (origin, health, target) = (origin.clone(), Arc::clone(health), Arc::clone(target));
-            let slow = Rc::clone(&self.slow);
+            let slow = Arc::clone(&self.slow);
             tasks.spawn_local(async move { keep_resolved(&target, &health, &origin, &slow).await });
         }
         tasks

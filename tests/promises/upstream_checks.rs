@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
+    time::{Duration, Instant},
 };
 
 use tokio::{io::AsyncWriteExt, net::TcpListener, time::timeout};
@@ -107,7 +108,7 @@ async fn checks_beyond_their_connections_have_their_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_resolver_takes_few_threads() {
+async fn a_silent_resolver_takes_few_threads_and_delays_no_other() {
     if !tool::has_mount_namespaces() {
         return;
     }
@@ -120,7 +121,7 @@ async fn a_silent_resolver_takes_few_threads() {
         .own_hosts("127.0.0.1 auth.example.test\n")
         .file(
             "resolv.conf",
-            format!("nameserver {}\noptions timeout:1 attempts:1\n", resolver.local_addr().unwrap().ip()),
+            format!("nameserver {}\noptions timeout:2 attempts:1\n", resolver.local_addr().unwrap().ip()),
         )
         .upstream("dns_refresh = \"100ms\"")
         .domain(DOMAIN, &format!("upstream = \"as\"\n{ROUTE}"))
@@ -128,11 +129,14 @@ async fn a_silent_resolver_takes_few_threads() {
         .start();
     let threads = async || metric(&edge, "process_threads").await;
     let before = threads().await;
-    let urls: Vec<_> =
+    let mut urls: Vec<_> =
         (0..40).map(|number| format!("\"http://silent-{number}.example.test:{port}\"")).collect();
+    // The only one in /etc/hosts, and the last.
+    urls.push(format!("\"http://auth.example.test:{port}\""));
     let config = std::fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
     let upstream = format!(
-        "[[upstream]]\nname = \"silent\"\nurls = [{}]\ndns_refresh = \"100ms\"\n\n[[domain]]\n",
+        "[[upstream]]\nname = \"silent\"\nurls = [{}]\ndns_refresh = \"100ms\"\n\
+         health_check = {{ path = \"/\", interval = \"100ms\" }}\n\n[[domain]]\n",
         urls.join(", ")
     );
     let config =
@@ -143,5 +147,18 @@ async fn a_silent_resolver_takes_few_threads() {
         let now = threads().await;
         assert!(now <= before + 16, "{now} threads, {before} before");
     }
+    // As long as no name is known as slow, each waits for a thread. The first change may be as late.
+    happens(async || checked.server.accepted() > 0).await;
+    let hosts = edge.folder.path().join("hosts");
+    let mut begin = None;
+    for address in ["127.0.0.2", "127.0.0.3", "127.0.0.4"] {
+        let lines = edge.logged();
+        std::fs::write(&hosts, format!("{address} auth.example.test\n")).unwrap();
+        let line = edge.wait_for_log_after(lines, "\"addresses of the origin changed\"");
+        assert!(line.contains(address), "{line}");
+        begin.get_or_insert_with(Instant::now);
+    }
+    let (took, timeout) = (begin.unwrap().elapsed(), Duration::from_secs(2));
+    assert!(took < timeout, "{took:?}: it waits for the lookups of other names");
     edge.stop();
 }
