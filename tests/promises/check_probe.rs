@@ -135,9 +135,8 @@ fn probe_fails_where_run_could_not_serve() {
     }
 }
 
-#[test]
-fn a_probe_finds_a_full_disk() {
-    const SCRIPT: &str = "mount -t tmpfs -o size=64k none \"$0\" && { cat /dev/zero > \"$0/filler\" 2> /dev/null; exec \"$@\"; }";
+/// A probe whose log file and CRL are on a file system that this script mounts. The results and the problems.
+fn probe_on(script: &str) -> (String, String) {
     let sources =
         "crls = [{ url = \"http://127.0.0.1:1/a.crl\", file = \"nowhere/a.crl\" }]\nstale_crl = \"report\"";
     let folder = configuration("127.0.0.1:0", "127.0.0.1:0", "http://127.0.0.1:1", sources);
@@ -146,15 +145,34 @@ fn a_probe_finds_a_full_disk() {
     let config = folder.path().join("new/edge.toml");
     let mut check = Command::new("unshare");
     // In a mount namespace, which ends with the program.
-    check.args(["--mount", "sh", "-c", SCRIPT]).arg(full).arg(program().get_program());
+    check.args(["--mount", "sh", "-c", script]).arg(full).arg(program().get_program());
     let output = check.args(["check", "--probe"]).arg(config).output().unwrap();
-    let (results, problems) = (text(&output.stdout), text(&output.stderr));
+    (text(&output.stdout).to_owned(), text(&output.stderr).to_owned())
+}
+
+#[test]
+fn a_probe_finds_a_full_disk() {
+    let (results, problems) = probe_on(
+        "mount -t tmpfs -o size=64k none \"$0\" && { cat /dev/zero > \"$0/filler\" 2> /dev/null; exec \"$@\"; }",
+    );
     for file in ["a.crl", "edge.log"] {
         let failed = |line: &str| line.starts_with("failed  write ") && line.ends_with(file);
         assert!(results.lines().any(failed), "{file}: {results}");
     }
     assert_eq!(problems.matches("less than 1 MiB, or no inode, is free").count(), 2, "{problems}");
     assert_eq!(problems.matches("make room on its file system").count(), 2, "{problems}");
+}
+
+#[test]
+fn a_log_file_that_exists_needs_no_inode() {
+    // One for the folder, one for the log file.
+    let (results, problems) =
+        probe_on("mount -t tmpfs -o size=4m,nr_inodes=2 none \"$0\" && touch \"$0/edge.log\" && exec \"$@\"");
+    let is_result = |start: &str, end: &str| {
+        results.lines().any(|line| line.starts_with(&format!("{start} write ")) && line.ends_with(end))
+    };
+    assert!(is_result("ok     ", "edge.log") && is_result("failed ", "a.crl"), "{results}");
+    assert_eq!(problems.matches("less than 1 MiB, or no inode, is free").count(), 1, "{problems}");
 }
 
 /// What a probe of this upstream reports.
