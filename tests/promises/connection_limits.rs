@@ -287,6 +287,28 @@ async fn strangers_with_requests_in_flight_block_no_others() {
     for frames in &mut waiting {
         frames.until_closed().await;
     }
-    let log = edge.log();
-    assert!(log.contains("\"aborted\":\"evicted\"") && !log.contains("\"aborted\":\"client\""), "{log}");
+}
+
+#[tokio::test]
+async fn a_request_whose_connection_is_evicted_says_so() {
+    let mut held = Held::start().await;
+    let credentials = self_signed("billing");
+    let routes = "client_auth = \"optional\"\n[[domain.route]]\n[[domain.route]]\npath = \"/open\"\nmethods = [\"GET\"]\nauthenticate = \"none\"";
+    let edge = EdgeBuilder::new(held.url())
+        .limits("connections = 4\nconnections_per_address = 4")
+        .domain(DOMAIN, routes)
+        .self_signed_application("billing", &[credentials.thumbprint()])
+        .start();
+    let (stranger, mut waiting) = (Client::new(&edge), Vec::new());
+    for _ in 0..4 {
+        let mut frames = Frames::connect(&stranger, &[]).await;
+        frames.get("/open").await.unwrap();
+        held.arrived().await;
+        waiting.push(frames);
+    }
+    // It may be refused while all of them are new.
+    let client = Client::with(&edge, &credentials);
+    timeout(PATIENCE, async { while client.tls().await.is_err() {} }).await.expect("none is closed for it");
+    let line = edge.wait_for_log("\"aborted\":");
+    assert!(line.contains("\"aborted\":\"evicted\"") && line.contains("\"path\":\"/open\""), "{line}");
 }
