@@ -11,7 +11,7 @@ mod spec;
 mod subjects;
 mod usage;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 pub use application::{
     Application, Binding, CertificateCredentials, ClientId, Keys, Method, PublishedKeys, RequestRules, Role,
@@ -36,6 +36,8 @@ use crate::identity::Authorities;
 pub struct Trust {
     /// The client CAs and their CRLs, for chain verification.
     pub authorities: Arc<Authorities>,
+    /// The file of each CRL, by its index.
+    pub crl_files: Arc<[PathBuf]>,
     /// The registered applications.
     pub registry: Registry,
     /// How requests of other applications are treated.

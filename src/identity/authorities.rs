@@ -280,6 +280,12 @@ impl Authorities {
         })
     }
 
+    /// Whether a client CA has this subject, in RFC 4514 form, and this SHA-256 of its SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn has_ca(&self, subject: &str, key: &[u8; 32]) -> bool {
+        self.cas.iter().any(|ca| ca.spki_hash == *key && ca.subject.to_rfc4514() == subject)
+    }
+
     /// The loaded CRLs, the newest first.
     pub fn crls(&self) -> impl Iterator<Item = CrlFacts> {
         let mut crls: Vec<&Crl> = self.crls.values().flatten().collect();

@@ -1,6 +1,6 @@
 //! Loads the client CAs and CRLs that the configuration references, and builds the trust snapshot.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use super::{
     crl_cache::{CachedCrl, pending},
@@ -14,18 +14,23 @@ use crate::{
 };
 
 /// Loads the client CAs and CRLs and builds the snapshot with this registry. Reports every problem, and returns the snapshot only if
-/// none of them is an error.
+/// none of them is an error. A reload must not lose a CRL of the active snapshot by mistake.
 #[must_use]
 pub(super) fn load(
     trust: &settings::Trust,
     registry: Registry,
+    active: Option<&Trust>,
     now: Timestamp,
 ) -> (Option<Trust>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let authorities = authorities(trust, now, &mut problems);
+    let loaded = authorities(trust, now, &mut problems);
+    if let Some(((authorities, files), active)) = loaded.as_ref().zip(active) {
+        report_lost_crls(authorities, files, active, &mut problems);
+    }
     let ok = !problems.iter().any(|problem| problem.severity == crate::config::Severity::Error);
-    let trust = authorities.filter(|_| ok).map(|authorities| Trust {
+    let trust = loaded.filter(|_| ok).map(|(authorities, files)| Trust {
         authorities: Arc::new(authorities),
+        crl_files: files.iter().map(|file| file.value.clone()).collect(),
         registry,
         unknown_applications: trust.unknown_applications.value,
     });
@@ -37,7 +42,12 @@ pub(super) fn shown(path: &Spanned<PathBuf>) -> String {
     path.value.display().to_string()
 }
 
-fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Problem>) -> Option<Authorities> {
+/// The authorities, and the file of each CRL, by its index.
+fn authorities<'a>(
+    trust: &'a settings::Trust,
+    now: Timestamp,
+    problems: &mut Vec<Problem>,
+) -> Option<(Authorities, Vec<&'a Spanned<PathBuf>>)> {
     let mut cas: Vec<ClientCa> = Vec::new();
     let mut ca_files = Vec::new();
     for settings::ClientCa { file, eku } in &trust.client_ca {
@@ -98,7 +108,7 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
             }
             report_stale_crls(&authorities, trust.stale_crl, &crl_files, now, problems);
             report_ineffective_crls(&authorities, trust, &crl_files, now, problems);
-            Some(authorities)
+            Some((authorities, crl_files))
         }
         Err(error) => {
             let (file, key) = match &error {
@@ -115,6 +125,38 @@ fn authorities(trust: &settings::Trust, now: Timestamp, problems: &mut Vec<Probl
                 });
             }
             None
+        }
+    }
+}
+
+/// Reports client CAs that had a CRL and have none now, though its file is still configured: it was overwritten with that of another CA. Without a CRL
+/// nothing is checked for revocation.
+fn report_lost_crls(
+    authorities: &Authorities,
+    files: &[&Spanned<PathBuf>],
+    active: &Trust,
+    problems: &mut Vec<Problem>,
+) {
+    let mut reported = HashSet::new();
+    for former in active.authorities.crls() {
+        let Some(signer) = former.signer else { continue };
+        // One that none of the CAs of this name has signed refuses certificates.
+        let remains = authorities
+            .crls()
+            .any(|crl| crl.issuer == former.issuer && crl.signer.is_none_or(|other| other == signer));
+        if remains || !authorities.has_ca(&former.issuer, &signer) {
+            continue;
+        }
+        let former_file = active.crl_files.get(former.index);
+        let Some(file) = files.iter().find(|file| Some(&file.value) == former_file) else { continue };
+        if reported.insert((signer, &file.value)) {
+            let (shown, issuer) = (shown(file), &former.issuer);
+            let what = format!(
+                "{shown} does not contain the CRL of the client CA {issuer:?} any more: its revoked certificates would be accepted"
+            );
+            problems.push(Problem::error(&file.span, "trust.crls", what).help(
+                "write the CRL of that CA to the file; to stop checking its certificates for revocation, remove the file from crls",
+            ));
         }
     }
 }

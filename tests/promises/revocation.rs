@@ -6,6 +6,7 @@ use rcgen::SerialNumber;
 
 use crate::support::{
     Ca, Client, Connection, Credentials, Edge, EdgeBuilder, Held, Upstream,
+    admin::status,
     certificates::{self_signed_with, time_from_now},
     client::token_request,
     self_signed,
@@ -228,4 +229,35 @@ async fn a_stricter_client_auth_applies_to_old_sessions() {
         edge.reload("edge.toml", &text);
     }
     edge.stop();
+}
+
+#[tokio::test]
+async fn a_crl_of_another_ca_does_not_replace_the_one_in_force() {
+    let upstream = Upstream::start().await;
+    let trusted = Trusted::start(&upstream.url(), Removal::Serial);
+    trusted.withdraw();
+    trusted.client().token("client").await.oauth_error(401, "invalid_client");
+
+    let file = trusted.edge.folder.path().join("client.crl");
+    fs::write(&file, Ca::new("Other CA").crl(&[])).unwrap();
+    let line = trusted.edge.wait_for_log("client.crl does not contain the CRL of the client CA");
+    assert!(line.contains("\"reload rejected; keeping the active configuration\""), "{line}");
+    trusted.client().token("client").await.oauth_error(401, "invalid_client");
+    let problem = &status(&trusted.edge, "").await["health"]["problems"][0];
+    assert_eq!(problem["code"], "reload_rejected", "{problem}");
+
+    // Its operator removes it on purpose.
+    let config = fs::read_to_string(trusted.edge.folder.path().join("edge.toml")).unwrap();
+    trusted.edge.reload("edge.toml", &config.replace("crls = [\"client.crl\"]", "crls = []"));
+    assert_eq!(trusted.client().token("client").await.status, 200);
+    assert_eq!(status(&trusted.edge, "").await["health"]["state"], "healthy");
+}
+
+#[tokio::test]
+async fn the_only_crl_of_a_ca_applies_before_its_date() {
+    let upstream = Upstream::start().await;
+    let trusted = Trusted::start(&upstream.url(), Removal::Serial);
+    trusted.withdraw();
+    trusted.edge.reload("client.crl", &trusted.ca.crl_between(&[4711], 3600, 86_400));
+    trusted.client().token("client").await.oauth_error(401, "invalid_client");
 }

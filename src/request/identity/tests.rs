@@ -37,7 +37,12 @@ fn by_thumbprint(id: &str, thumbprint: Thumbprint) -> Change {
 fn trusting(authorities: Authorities, changes: Vec<Change>) -> Trust {
     let mut registry = Registry::default();
     registry.apply_all(changes).unwrap();
-    Trust { authorities: Arc::new(authorities), registry, unknown_applications: UnknownApplications::Refuse }
+    Trust {
+        authorities: Arc::new(authorities),
+        crl_files: Arc::default(),
+        registry,
+        unknown_applications: UnknownApplications::Refuse,
+    }
 }
 
 /// Authenticates as a request does: by the cached proof, else by judging and caching. Returns whether the proof was cached;
