@@ -168,6 +168,8 @@ pub struct Domain {
     pub authority: http::HeaderValue,
     /// Its own TLS configuration, with its own tickets.
     pub tls: DomainTls,
+    /// Whether its certificate names it.
+    pub is_named: bool,
     /// Whether its certificate is ordered by ACME.
     pub renews_itself: bool,
     /// Whether the handshake must present a client certificate.

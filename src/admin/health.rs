@@ -50,6 +50,7 @@ pub(super) fn problems(state: &State, site: &Site, now: Timestamp) -> Vec<(Kind,
     found.traffic(state);
     found.endings(site);
     found.not_valid_yet(site, state.reloads.state().since);
+    found.mismatches(site);
     found.orders(site, &state.reloads.orders);
     found.applications(&state.calendar.of(&site.trust.registry));
     found.upstreams(site);
@@ -153,6 +154,14 @@ impl Found {
                     format!("the {what} is not valid before {not_before}: check the clock, it is {now} here");
                 self.report(Kind::NotValidYet, what, None);
             }
+        }
+    }
+
+    /// Reports server certificates that do not name their domain.
+    fn mismatches(&mut self, site: &Site) {
+        for (name, _) in site.domains.iter().filter(|(_, domain)| !domain.is_named) {
+            let what = format!("the server certificate of {name} does not name it: clients refuse it");
+            self.report(Kind::CertificateMismatch, what, None);
         }
     }
 

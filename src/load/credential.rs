@@ -2,7 +2,7 @@
 
 mod checks;
 
-pub(super) use checks::ACME_HELP;
+pub(super) use checks::{ACME_HELP, is_named};
 
 use std::{
     path::{Path, PathBuf},

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{
     acme::{AcmeFile, load_acme},
-    credential::{ACME_HELP, CredentialFiles, LoadedCredential, Role, load_credential},
+    credential::{ACME_HELP, CredentialFiles, LoadedCredential, Role, is_named, load_credential},
     purpose::Purpose,
     ticket_keys::ticket_secrets,
 };
@@ -98,6 +98,7 @@ pub(super) fn build_domain(
     Built::Ready(Box::new(Domain {
         name: settings.name.value.as_str().into(),
         authority,
+        is_named: tls.leaf().is_some_and(|leaf| is_named(leaf, &settings.name.value)),
         tls,
         renews_itself: settings.acme,
         client_auth: settings.tls.client_auth,

@@ -106,3 +106,31 @@ async fn a_certificate_of_tomorrow_is_in_force_once_it_is_valid() {
     assert_eq!(Client::with(&edge, &billing).token("billing").await.status, 200);
     edge.stop();
 }
+
+#[tokio::test]
+async fn a_certificate_that_does_not_name_its_domain_degrades() {
+    let upstream = Upstream::start().await;
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .self_signed_application("billing", &[self_signed("billing").thumbprint()])
+        .start();
+    let problems = async || admin::status(&edge, "").await["health"]["problems"].clone();
+    let wildcard = DOMAIN.replacen(DOMAIN.split('.').next().unwrap(), "*", 1);
+    for (generation, name) in [(2, "other.example.test"), (3, wildcard.as_str())] {
+        edge.issuer.server(&[name]).write(edge.folder.path(), DOMAIN);
+        admin::reloaded(&edge, generation);
+        let found = problems().await;
+        if name == wildcard {
+            assert_eq!(found, serde_json::json!([]));
+        } else {
+            assert_eq!(
+                (&found[0]["code"], &found[0]["level"]),
+                (&"certificate_mismatch".into(), &"degraded".into()),
+                "{found}"
+            );
+            let what = format!("the server certificate of {DOMAIN} does not name it: clients refuse it");
+            assert_eq!(found[0]["what"], what);
+        }
+    }
+    edge.stop();
+}

@@ -39,6 +39,7 @@ kinds! {
     ServerErrors: Degraded "server_errors",
     ProxyHeaders: Degraded "handshakes_failing",
     CertificateExpired: Degraded "certificate_expired",
+    CertificateMismatch: Degraded "certificate_mismatch",
     NotValidYet: Degraded "not_valid_yet",
     CertificateMissing: Degraded "certificate_missing",
     UpstreamCertificateExpired: Degraded "upstream_certificate_expired",

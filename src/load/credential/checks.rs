@@ -92,6 +92,14 @@ fn not_valid(validity: Validity, now: Timestamp) -> Option<String> {
     }
 }
 
+/// Whether the certificate names the domain, as clients compare it.
+pub(in crate::load) fn is_named(der: &CertificateDer<'static>, domain: &str) -> bool {
+    webpki::EndEntityCert::try_from(der)
+        .ok()
+        .zip(rustls_pki_types::ServerName::try_from(domain).ok())
+        .is_some_and(|(certificate, name)| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+}
+
 /// Reports a certificate that does not name the domain. Clients only compare DNS names in the subject alternative name extension
 /// (RFC 9110 section 4.3.4).
 fn check_names(
@@ -111,11 +119,7 @@ fn check_names(
             _ => None,
         })
         .collect();
-    let is_named = webpki::EndEntityCert::try_from(der)
-        .ok()
-        .zip(rustls_pki_types::ServerName::try_from(domain).ok())
-        .is_some_and(|(certificate, name)| certificate.verify_is_valid_for_subject_name(&name).is_ok());
-    if is_named {
+    if is_named(der, domain) {
         return;
     }
     // `openssl x509 -req` ignores the extensions that the CSR requests.
