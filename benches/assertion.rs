@@ -94,6 +94,7 @@ impl Subject {
                 .unwrap();
         let trust = Trust {
             authorities: Arc::new(authorities),
+            crl_files: Arc::default(),
             registry,
             unknown_applications: UnknownApplications::Refuse,
         };

@@ -123,6 +123,7 @@ fn trust() -> Trust {
         Authorities::new(Vec::<CertificateDer<'static>>::new(), Vec::new(), RevocationPolicy::default());
     Trust {
         authorities: Arc::new(authorities.unwrap()),
+        crl_files: Arc::default(),
         registry,
         unknown_applications: UnknownApplications::Refuse,
     }

@@ -297,6 +297,7 @@ mod tests {
         registry.apply_all(changes).unwrap();
         let trust = Trust {
             authorities: Arc::new(trust(&[ca])),
+            crl_files: Arc::default(),
             registry,
             unknown_applications: crate::trust::UnknownApplications::Refuse,
         };

@@ -37,6 +37,7 @@ impl Fixture {
         registry.apply_all(changes.collect()).unwrap();
         let trust = Trust {
             authorities: Arc::new(trust(&[])),
+            crl_files: Arc::default(),
             registry,
             unknown_applications: UnknownApplications::Refuse,
         };
