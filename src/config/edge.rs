@@ -75,7 +75,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     );
     if let Some(domains) = &domains {
         acme.report_unused(root, domains);
-        unused::report(root, domains, (&upstreams.names, &profiles.names, &issuers.names));
+        unused::report(root, domains, &upstreams.names);
     }
     Some(Settings {
         listen,

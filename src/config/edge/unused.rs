@@ -1,55 +1,22 @@
 //! Warnings about tables that nothing refers to.
 
-use crate::{
-    config::{diagnostic::Problem, node::Table, settings::Domain, span::Spanned, suggest::quote},
-    site::Authenticate,
-};
+use crate::config::{diagnostic::Problem, node::Table, settings::Domain, span::Spanned, suggest::quote};
 
-/// The names of the tables of one kind in order, `None` for one that is invalid.
-type Names = [Option<Spanned<String>>];
-
-/// Reports the tables that no domain or route uses: most often, the key that should name them is missing.
-pub(super) fn report(
-    root: &Table<'_>,
-    domains: &[Domain],
-    (upstreams, profiles, token_issuers): (&Names, &Names, &Names),
-) {
+/// Reports each upstream that no domain uses: most often, the key that should name it is missing.
+pub(super) fn report(root: &Table<'_>, domains: &[Domain], upstreams: &[Option<Spanned<String>>]) {
     // What is reported already may be the reason.
     if root.reader.has_errors() {
         return;
     }
-    let report = |name: &Spanned<String>, table: &str, key: &str, by: &str, effect: &str| {
+    for (index, name) in upstreams.iter().enumerate() {
+        let Some(name) = name.as_ref().filter(|_| !domains.iter().any(|domain| domain.upstream == index))
+        else {
+            continue;
+        };
         let written = quote(&name.value);
-        let problem = Problem::warning(
-            &name.span,
-            format!("{table}.name"),
-            format!("no {by} uses {written}: {effect}"),
-        );
-        root.reader
-            .report(problem.help(format!("write {key} = {written} in a {by}, or remove this [[{table}]]")));
-    };
-    for (index, name) in named(upstreams) {
-        if !domains.iter().any(|domain| domain.upstream == index) {
-            let effect = "no request is sent to it, and /status does not list it";
-            report(name, "upstream", "upstream", "[[domain]]", effect);
-        }
+        let what =
+            format!("no [[domain]] uses {written}: no request is sent to it, and /status does not list it");
+        let help = format!("write upstream = {written} in a [[domain]], or remove this [[upstream]]");
+        root.reader.report(Problem::warning(&name.span, "upstream.name", what).help(help));
     }
-    for (_, name) in named(profiles) {
-        if !domains.iter().any(|domain| domain.header_profile.value == name.value) {
-            let effect = "its headers are only removed from requests";
-            report(name, "header_profile", "header_profile", "[[domain]]", effect);
-        }
-    }
-    let routes = || domains.iter().flat_map(|domain| &domain.routes);
-    for (index, name) in named(token_issuers) {
-        let uses = |rule: Authenticate| matches!(rule, Authenticate::Token(rule) if rule.issuer == index);
-        if !routes().any(|route| uses(route.spec.authenticate)) {
-            let effect = "its access tokens are accepted nowhere";
-            report(name, "token_issuer", "token_issuer", "[[domain.route]]", effect);
-        }
-    }
-}
-
-fn named(names: &Names) -> impl Iterator<Item = (usize, &Spanned<String>)> {
-    names.iter().enumerate().filter_map(|(index, name)| Some((index, name.as_ref()?)))
 }
