@@ -40,6 +40,12 @@ impl IssuerKeys {
         Self(keys.collect())
     }
 
+    /// Whether there are none, so that no token can be verified.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Verifies the signature with the key that `kid` selects, or without `kid` with each key of the token's algorithm.
     pub(super) fn verify(&self, jws: &Jws<'_>) -> Result<(), KeyMismatch> {
         let verified = jws.verify_within(CANDIDATES, &self.0);

@@ -172,9 +172,9 @@ fn judge_assertion(
         }
         Keys::Published(published) => {
             let keys = published.keys.as_ref().ok_or_else(|| attempt.refused(AssertionError::NoKeySet))?;
-            assertion
-                .verify(keys.iter().map(|published| &*published.key))
-                .map_err(|error| attempt.refused(error))?;
+            assertion.verify(keys.iter().map(|published| &*published.key)).map_err(|error| {
+                attempt.refused(if keys.is_empty() { AssertionError::EmptyKeySet } else { error })
+            })?;
             Proof::by_published_key(application)
         }
     };

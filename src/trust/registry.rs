@@ -101,7 +101,7 @@ pub struct Registry {
     accept_self_signed: usize,
     /// How many applications authenticate without a certificate.
     without_certificate: usize,
-    /// The applications whose published key set has not been fetched yet.
+    /// The applications whose published key set has no keys, or has not been fetched yet.
     without_keys: SharedMap<ClientId, Arc<Application>>,
     version: RegistryVersion,
 }
@@ -310,7 +310,7 @@ impl Registry {
         self.without_certificate > 0
     }
 
-    /// The applications whose published key set has not been fetched yet, in arbitrary order.
+    /// The applications whose published key set has no keys, or has not been fetched yet, in arbitrary order.
     pub fn without_keys(&self) -> impl Iterator<Item = &Arc<Application>> {
         self.without_keys.values()
     }
@@ -339,7 +339,12 @@ fn accepts_self_signed(application: &Application) -> bool {
 
 /// Whether its assertions cannot be verified: its key set is published, and has never been fetched.
 fn has_no_keys(application: &Application) -> bool {
-    matches!(&application.method, Method::PrivateKeyJwt(Keys::Published(published)) if published.keys.is_none())
+    match &application.method {
+        Method::PrivateKeyJwt(Keys::Published(published)) => {
+            published.keys.as_ref().is_none_or(|keys| keys.is_empty())
+        }
+        _ => false,
+    }
 }
 
 fn authenticates_without_certificate(application: &Application) -> bool {

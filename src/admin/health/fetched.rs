@@ -2,6 +2,7 @@
 
 use super::{Found, Kind};
 use crate::{
+    access_token::IssuerKeys,
     observe::{FetchSource, FetchState, Fetches},
     site::{Site, Verification},
     trust::{Application, Keys, Method},
@@ -10,15 +11,20 @@ use crate::{
 /// The most fetches of one kind, and missing key sets, that are reported one by one: every application may have a key set.
 const FETCHES: usize = 20;
 
+/// What is wrong with a key set without keys.
+const fn lacks(is_fetched: bool) -> &'static str {
+    if is_fetched { "has no keys" } else { "has not been fetched yet" }
+}
+
 impl Found {
-    /// Reports those without whose key set nothing can be verified: it has never been fetched, and none is cached.
+    /// Reports those without whose keys nothing can be verified: the key set has none, or has never been fetched, and none is cached.
     pub(super) fn missing_key_sets(&mut self, site: &Site, fetches: &Fetches) {
         for issuer in &site.token_issuers {
             let Verification::Keys(published) = &issuer.verification else { continue };
-            if published.keys.is_none() {
-                let (name, url) = (&issuer.name, &published.url);
+            if published.keys.as_ref().is_none_or(IssuerKeys::is_empty) {
+                let (name, url, lacks) = (&issuer.name, &published.url, lacks(published.keys.is_some()));
                 let what = format!(
-                    "no access token of the token issuer {name:?} can be verified: its key set {url} has not been fetched yet"
+                    "no access token of the token issuer {name:?} can be verified: its key set {url} {lacks}"
                 );
                 self.report(Kind::KeySetMissing, what, fetches.failing_since(url));
             }
@@ -34,14 +40,14 @@ impl Found {
         for application in applications {
             let Method::PrivateKeyJwt(Keys::Published(published)) = &application.method else { continue };
             let (id, url) = (application.client_id.as_str(), &published.url);
-            let what = format!(
-                "each assertion of the application {id:?} is refused: its key set {url} has not been fetched yet"
-            );
+            let lacks = lacks(published.keys.is_some());
+            let what =
+                format!("each assertion of the application {id:?} is refused: its key set {url} {lacks}");
             self.report(Kind::KeySetMissing, what, fetches.failing_since(url));
         }
         if others > 0 {
             let what = format!(
-                "each assertion of {others} other applications is refused: their key sets have not been fetched yet"
+                "each assertion of {others} other applications is refused: their key sets have no keys, or have not been fetched yet"
             );
             self.report_all(Kind::KeySetMissing, others, what, None);
         }

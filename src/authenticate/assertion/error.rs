@@ -57,6 +57,9 @@ pub enum AssertionError {
     /// The client's key set has not been fetched yet.
     #[error("its key set has not been fetched yet")]
     NoKeySet,
+    /// The client's key set is empty, as when it has revoked all its keys.
+    #[error("its key set has no keys")]
+    EmptyKeySet,
     /// No registered key has signed it.
     #[error("{0}")]
     Key(JwsError),
@@ -78,7 +81,7 @@ impl AssertionError {
     pub fn description(&self) -> Option<Cow<'static, str>> {
         let owned = |text: String| Some(Cow::Owned(text));
         Some(Cow::Borrowed(match self {
-            Self::Key(_) | Self::NoKeySet => return None,
+            Self::Key(_) | Self::NoKeySet | Self::EmptyKeySet => return None,
             Self::Jws(error) => return owned(format!("the client assertion is not acceptable: {error}")),
             Self::Claims(error) => return owned(format!("the client assertion is not acceptable: {error}")),
             Self::Saml | Self::Kind(_) => {

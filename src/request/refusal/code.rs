@@ -96,7 +96,9 @@ fn of_denial(denial: &Denial) -> Code {
         Denial::SecondMechanism { .. } => Code::SeveralMechanisms,
         Denial::SecretMismatch(_) => Code::SecretMismatch,
         Denial::Assertion { error, .. } => match **error {
-            AssertionError::Key(_) | AssertionError::NoKeySet => Code::AssertionSignature,
+            AssertionError::Key(_) | AssertionError::NoKeySet | AssertionError::EmptyKeySet => {
+                Code::AssertionSignature
+            }
             AssertionError::Replay(Replay::Used) => Code::AssertionReplayed,
             AssertionError::Replay(_) => Code::AssertionIdsFull,
             _ => Code::Assertion,

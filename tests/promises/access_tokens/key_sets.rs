@@ -121,6 +121,18 @@ async fn without_a_key_set_requests_wait_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_key_set_of_an_issuer_degrades() {
+    let setup = Setup::start().await;
+    let edge = setup.builder("").start();
+    setup.serve(200, &key_set(&[]));
+    reloaded(&edge, 2);
+    let problem = admin::status(&edge, "").await["health"]["problems"][0].clone();
+    assert_eq!((&problem["code"], &problem["level"]), (&"key_set_missing".into(), &"degraded".into()));
+    let what = problem["what"].as_str().unwrap();
+    assert!(what.contains("token issuer \"as\"") && what.ends_with("/jwks has no keys"), "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cached_key_set_needs_no_network() {
     let setup = Setup::start().await;
     setup.serve(500, "");

@@ -133,7 +133,16 @@ async fn an_empty_key_set_revokes_all_keys() {
     setup.passes(&setup.assertion(&ec, "ES256")).await;
     published.answer(StatusCode::OK, &json!({ "keys": [] }).to_string());
     setup.edge.wait_for_log("\"reloaded\",\"generation\":2");
-    setup.refuses(&setup.assertion(&ec, "ES256")).await;
+    let (_, reason) = setup.refuses(&setup.assertion(&ec, "ES256")).await;
+    assert!(reason.ends_with("its key set has no keys"), "{reason}");
+    let problem = status(&setup.edge, "").await["health"]["problems"][0].clone();
+    assert_eq!((&problem["code"], &problem["level"]), (&"key_set_missing".into(), &"degraded".into()));
+    let what = problem["what"].as_str().unwrap();
+    assert!(what.contains(&format!("{CLIENT:?}")) && what.ends_with("/jwks.json has no keys"), "{what}");
+    published.answer(StatusCode::OK, &json!({ "keys": [ec.jwk()] }).to_string());
+    setup.edge.wait_for_log("\"reloaded\",\"generation\":3");
+    setup.passes(&setup.assertion(&ec, "ES256")).await;
+    assert_eq!(status(&setup.edge, "").await["health"]["state"], "healthy");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
