@@ -109,9 +109,14 @@ fn found(
     recovered: &BTreeMap<String, Responses>,
 ) -> Vec<(Kind, String, String)> {
     let mut found = server_errors(before, now, recovered);
-    let all =
-        [handshakes(before, now), connections(before, now), log_lines(before, now)].into_iter().flatten();
-    found.extend(all.map(|(kind, what)| (kind, String::new(), what)));
+    let all = [
+        handshakes(before, now),
+        connections(before, now),
+        cancelled(before, now),
+        broken_off(before, now),
+        log_lines(before, now),
+    ];
+    found.extend(all.into_iter().flatten().map(|(kind, what)| (kind, String::new(), what)));
     found
 }
 
@@ -191,6 +196,27 @@ fn connections(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
         "{closed} connections of the last minute were closed on arrival, since a limit was reached: {most} by {limit} of [limits]; the log says from where they came"
     );
     Some((Kind::ConnectionsRefused, what))
+}
+
+fn broken_off(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
+    let broken = now.responses_broken_off.saturating_sub(before.responses_broken_off);
+    let all = since(&before.requests, &now.requests, Outcome::Forwarded as usize).max(broken);
+    let kind = if broken * 2 >= all { Kind::ResponsesBrokenOff } else { Kind::SomeResponsesBrokenOff };
+    let what = format!(
+        "{broken} of {all} responses of the last minute were broken off by their upstream: see \"a response broke off\", and the line with the same request_id, in the log"
+    );
+    (broken >= FEW && broken * ONE_OF > all).then_some((kind, what))
+}
+
+/// Clients that give up are often the only sign of an upstream that is too slow: what it would answer is never seen.
+fn cancelled(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
+    let of = |outcome| since(&before.requests, &now.requests, outcome as usize);
+    let cancelled = of(Outcome::Cancelled);
+    let all = cancelled + of(Outcome::Forwarded) + of(Outcome::UpstreamFailed);
+    let what = format!(
+        "{cancelled} of {all} requests of the last minute ended before they were answered, mostly since clients wait no longer: see `aborted` and `upstream_microseconds` in the log, and how fast the upstream is"
+    );
+    (cancelled >= FEW && cancelled * 2 >= all).then_some((Kind::RequestsCancelled, what))
 }
 
 fn log_lines(before: &Totals, now: &Totals) -> Option<(Kind, String)> {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::life::Request;
-use crate::{forward::ResponseBody, request::AccessEntry, text};
+use crate::{forward::ResponseBody, request::AccessEntry};
 
 /// A response body that records its progress and its end in the connection's life, and in the access log.
 pub(super) struct Tracked {
@@ -51,10 +51,7 @@ impl Body for Tracked {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => self.entry.count_sent(frame.data_ref().map_or(0, Bytes::len)),
-            Some(Err(error)) => {
-                tracing::warn!(error = text::shown(error), "a response broke off");
-                self.entry.mark_broken();
-            }
+            Some(Err(error)) => self.entry.mark_broken(error),
             None => self.mark_complete(),
         }
         // The end is recorded when this is dropped.

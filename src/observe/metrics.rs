@@ -55,6 +55,8 @@ recorder::worker_metrics! {
     connections_closed: Counters<CloseReason> = "mtls_edge_connections_closed_total",
     /// Responses broken off because `request_timeout` was over.
     responses_timed_out: Counter = "mtls_edge_responses_timed_out_total",
+    /// Responses broken off by their upstream.
+    responses_broken_off: Counter = "mtls_edge_responses_broken_off_total",
     /// Access tokens by outcome.
     access_tokens: Counters<TokenOutcome> = "mtls_edge_access_tokens_total",
     /// Introspection requests by outcome.

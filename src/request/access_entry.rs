@@ -1,6 +1,6 @@
 //! A request's line in the access log, which is written when the request ends: with its response, or cancelled.
 
-use std::{rc::Rc, time::Duration};
+use std::{fmt, rc::Rc, time::Duration};
 
 use http::Version;
 
@@ -15,8 +15,9 @@ use crate::{
     observe::{
         access::{self, Level, Value},
         log::sample,
+        metrics::Recorder,
     },
-    text::{SHORT, bounded},
+    text::{SHORT, bounded, shown},
 };
 
 /// A request, until its response has ended or it is cancelled. Its drop writes the line, and exports
@@ -26,6 +27,7 @@ pub struct AccessEntry {
     pub(super) record: Rc<Record>,
     pub(super) connection: Rc<Connection>,
     received: ReceivedBytes,
+    metrics: Recorder,
     /// Bytes of the response's body that were passed to the client's connection.
     sent: u64,
     end: End,
@@ -46,8 +48,13 @@ enum End {
 
 impl AccessEntry {
     /// The entry of a request that was received on this connection.
-    pub(super) const fn new(record: Rc<Record>, connection: Rc<Connection>, received: ReceivedBytes) -> Self {
-        Self { record, connection, received, sent: 0, end: End::Open }
+    pub(super) const fn new(
+        record: Rc<Record>,
+        connection: Rc<Connection>,
+        received: ReceivedBytes,
+        metrics: Recorder,
+    ) -> Self {
+        Self { record, connection, received, metrics, sent: 0, end: End::Open }
     }
 
     /// Counts bytes of the response's body that were passed to the client's connection.
@@ -62,8 +69,11 @@ impl AccessEntry {
         }
     }
 
-    /// Notes that the upstream has broken off its response.
-    pub const fn mark_broken(&mut self) {
+    /// Notes that the upstream has broken off its response, and why.
+    pub fn mark_broken(&mut self, error: &dyn fmt::Display) {
+        let request_id = self.record.id.to_str().unwrap_or_default();
+        tracing::warn!(request_id, error = shown(&error), "a response broke off");
+        self.metrics.responses_broken_off.increment();
         self.end = End::Broken;
     }
 

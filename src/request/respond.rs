@@ -58,7 +58,9 @@ where
         let (head, incoming) = request.into_parts();
         let record = Rc::new(Record::new(&head, begun));
         let (body, unread) = IncomingBody::new(incoming);
-        let entry = AccessEntry::new(Rc::clone(&record), Rc::clone(&self.connection), unread.received());
+        let metrics = self.parts.metrics.clone();
+        let connection = Rc::clone(&self.connection);
+        let entry = AccessEntry::new(Rc::clone(&record), connection, unread.received(), metrics);
         let answer = self.inner.call(Inbound { head, body, record: Rc::clone(&record) });
         let metrics = InFlight::begin(self.parts.metrics.clone());
         let answer = Box::pin(async move {

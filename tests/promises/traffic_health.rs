@@ -14,7 +14,11 @@ use http_body_util::Full;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Client, Edge, EdgeBuilder, PATIENCE, Upstream, admin, with_client};
+use crate::support::{
+    Client, DOMAIN, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
+    scripted::{Scripted, read_request},
+    with_client,
+};
 
 /// The problem with this code.
 async fn problem(edge: &Edge, code: &str) -> Option<Value> {
@@ -77,6 +81,54 @@ async fn what_the_edge_refuses_by_5xx_is_no_problem() {
         assert_eq!(client.connect().await.send(request).await.status, 501);
     }
     assert_eq!(problem(&edge, "server_errors").await, None);
+    edge.stop();
+}
+
+#[tokio::test]
+async fn responses_that_break_off_are_a_problem() {
+    let upstream = Scripted::start(|_, mut stream| async move {
+        read_request(&mut stream).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha").await.unwrap();
+    })
+    .await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let client = Client::with(&edge, &client);
+    for _ in 0..3 {
+        assert_eq!(problem(&edge, "responses_broken_off").await, None);
+        let mut stream = client.tls().await.unwrap();
+        let request = format!(
+            "POST /oauth/token HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 17\r\n\r\nclient_id=billing"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+    let what = "3 of 3 responses of the last minute were broken off by their upstream";
+    assert_problem(&edge, "responses_broken_off", "degraded", what).await;
+    assert_eq!(admin::metric(&edge, "mtls_edge_responses_broken_off_total").await, 3);
+    let log = edge.stop();
+    let broken = log.lines().find(|line| line.contains("a response broke off")).unwrap();
+    let broken: Value = serde_json::from_str(broken).unwrap();
+    let id = broken["request_id"].as_str().unwrap();
+    let aborted = |line: &str| line.contains(id) && line.contains("\"aborted\":\"upstream\"");
+    assert!(log.lines().any(aborted), "{log}");
+}
+
+#[tokio::test]
+async fn clients_that_wait_no_longer_are_a_problem() {
+    let mut held = Held::start().await;
+    let (edge, client) = with_client(EdgeBuilder::new(held.url()));
+    let client = Client::with(&edge, &client);
+    for _ in 0..3 {
+        assert_eq!(problem(&edge, "requests_cancelled").await, None);
+        let mut connection = client.connect().await;
+        tokio::select! {
+            answer = connection.token("billing") => panic!("{answer:?}"),
+            () = held.arrived() => {}
+        }
+        drop(connection);
+    }
+    admin::happens(async || problem(&edge, "requests_cancelled").await.is_some()).await;
+    assert_problem(&edge, "requests_cancelled", "warning", "3 of 3 requests of the last minute ended").await;
     edge.stop();
 }
 

@@ -130,6 +130,39 @@ fn a_lost_log_line_is_a_problem_for_a_minute() {
 }
 
 #[test]
+fn responses_that_break_off_are_reported_by_their_share() {
+    for (broken, forwarded, kind) in [
+        (2, 2, None),
+        (3, 6, Some(Kind::ResponsesBrokenOff)),
+        (3, 7, Some(Kind::SomeResponsesBrokenOff)),
+        (3, 60, None),
+    ] {
+        let mut requests = vec![0; Outcome::VALUES.len()];
+        requests[Outcome::Forwarded as usize] = forwarded;
+        let totals = Totals { requests, responses_broken_off: broken, ..Totals::default() };
+        assert_eq!(kinds(&Recent::default(), &totals), Vec::from_iter(kind), "{broken}/{forwarded}");
+    }
+}
+
+#[test]
+fn cancelled_requests_are_reported_by_their_share() {
+    for (cancelled, forwarded, kind) in [
+        (2, 0, None),
+        (3, 0, Some(Kind::RequestsCancelled)),
+        (3, 3, Some(Kind::RequestsCancelled)),
+        (3, 4, None),
+    ] {
+        let mut requests = vec![0; Outcome::VALUES.len()];
+        requests[Outcome::Cancelled as usize] = cancelled;
+        requests[Outcome::Forwarded as usize] = forwarded;
+        // Refused ones say nothing of the upstream.
+        requests[Outcome::Refused as usize] = 100;
+        let totals = Totals { requests, ..Totals::default() };
+        assert_eq!(kinds(&Recent::default(), &totals), Vec::from_iter(kind), "{cancelled}/{forwarded}");
+    }
+}
+
+#[test]
 fn the_limit_that_closes_most_connections_is_named() {
     let mut closed = vec![0; CloseReason::VALUES.len()];
     closed[CloseReason::Idle as usize] = 100;
