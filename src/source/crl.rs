@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::fetched::{Document, Fetcher, Location, Outcomes, fetch_once};
+use super::fetched::{Document, Fetcher, Location, Outcomes, fetch_once, get};
 use crate::{
     clock::{Clock, Timestamp},
     config::{
@@ -110,6 +110,15 @@ impl CrlFetcher {
         let trusts = trusts.iter().map(|trust| Arc::new((*trust).clone()));
         self.fetcher.want(trusts.flat_map(|trust| Crl::all(&trust, &self.clock)).collect());
     }
+}
+
+/// Fetches the CRL of a source, and judges it as a fetch in the background does, without using it.
+///
+/// # Errors
+///
+/// Why it is rejected, or cannot be fetched.
+pub async fn probe(trust: &Arc<Trust>, source: &CrlSource, clock: &Clock) -> Result<(), String> {
+    get(&Crl::new(trust, source, clock)).await.map(drop)
 }
 
 /// The sources whose files contain no valid CRL, with the reason if there is one.

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     sync::{Semaphore, watch},
     task::{AbortHandle, JoinSet},
@@ -283,7 +284,18 @@ async fn asked<D: Document>(wanted: &mut watch::Receiver<Option<Wanted<D>>>, key
 
 /// Fetches a document once, and caches it if it differs and may. Whether it differs.
 async fn fetch<D: Document>(document: &D) -> Result<bool, String> {
-    let Location { url, file, schedule: Schedule { timeout, .. }, ca } = document.location();
+    let (bytes, differs) = get(document).await?;
+    if differs {
+        let file = &document.location().file;
+        replace(file, &bytes, Readers::All)
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    }
+    Ok(differs)
+}
+
+/// Fetches a document once, and judges it. Whether it differs from what is cached.
+pub(super) async fn get<D: Document>(document: &D) -> Result<(Bytes, bool), String> {
+    let Location { url, schedule: Schedule { timeout, .. }, ca, .. } = document.location();
     let get = Get {
         origin: &url.origin,
         target: &url.target,
@@ -297,11 +309,7 @@ async fn fetch<D: Document>(document: &D) -> Result<bool, String> {
         .map_err(|_| format!("no response within {timeout:?}"))?
         .map_err(|error| error.to_string())?;
     let differs = document.judge(&bytes)?;
-    if differs {
-        replace(file, &bytes, Readers::All)
-            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    }
-    Ok(differs)
+    Ok((bytes, differs))
 }
 
 /// Fetches these once, at most [`AT_ONCE`] at the same time; each with the reason why it failed.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fetched::{Document, Fetcher, Location, Outcomes, fetch_once};
+use super::fetched::{Document, Fetcher, Location, Outcomes, fetch_once, get};
 use crate::{
     config::{Problem, settings::KeySetSource},
     load::{CachedKeySet, WantedKeySet, cached_key_set, judge_fetched_key_set},
@@ -104,6 +104,15 @@ impl KeySetFetcher {
         self.reloads.key_sets.only(&sources.collect::<Vec<_>>());
         self.fetcher.want(wanted.map(FetchedKeySet::new).collect());
     }
+}
+
+/// Fetches a key set, and judges it as a fetch in the background does, without using it.
+///
+/// # Errors
+///
+/// Why it is rejected, or cannot be fetched.
+pub async fn probe(wanted: &WantedKeySet) -> Result<(), String> {
+    get(&FetchedKeySet::new(wanted)).await.map(drop)
 }
 
 fn lacking(wanted: &[WantedKeySet]) -> impl Iterator<Item = &WantedKeySet> {

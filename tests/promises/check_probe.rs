@@ -275,3 +275,47 @@ async fn a_probe_names_the_process_that_has_an_address() {
         "{problems}"
     );
 }
+
+/// The result of the fetch of a document with this body, and the problems. `item` gives the lines under `[trust]`, and a table.
+async fn document_probe(item: impl Fn(&str) -> (String, String), body: Vec<u8>) -> (String, String) {
+    let body = Bytes::from(body);
+    let server = Upstream::answering(move |_| Response::new(Full::new(body.clone()))).await;
+    let (trust, table) = item(&server.url());
+    let folder = configuration("127.0.0.1:0", "127.0.0.1:0", &server.url(), &trust);
+    let config = folder.path().join("new/edge.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{text}\n{table}")).unwrap();
+    let (_, results, problems) = probe(&folder);
+    let result =
+        results.lines().find(|line| line.contains("  fetch ")).unwrap_or_else(|| panic!("{problems}"));
+    (result.replace(&server.url(), "URL"), problems)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_judges_what_it_fetches_as_run_does() {
+    let key_set = |url: &str| {
+        let table = format!(
+            "[[token_issuer]]\nname = \"as\"\nissuer = \"https://as.example/\"\naudience = [\"api\"]\njwks = {{ url = \"{url}/doc\", file = \"state/jwks.json\" }}\n"
+        );
+        (String::new(), table)
+    };
+    let crl = |url: &str| {
+        let source = format!("{{ url = \"{url}/doc\", file = \"state/a.crl\" }}");
+        (format!("crls = [{source}]\nstale_crl = \"report\""), String::new())
+    };
+    let html = b"<html>not found</html>".to_vec();
+    for (body, why) in [
+        (html.clone(), "/doc: the fetched document is not a usable key set: not a JSON object"),
+        (Vec::new(), "/doc: the fetched document is not a usable key set: "),
+        (vec![b' '; 20 << 20], "/doc: the response has more than 1 MiB"),
+    ] {
+        let (result, problems) = document_probe(key_set, body).await;
+        assert_eq!(result, "failed  fetch URL/doc");
+        assert!(problems.contains(why), "{why}: {problems}");
+    }
+    let (result, problems) = document_probe(crl, html).await;
+    assert_eq!(result, "failed  fetch URL/doc");
+    assert!(problems.contains("/doc: the fetched document "), "{problems}");
+    let (result, _) = document_probe(key_set, br#"{"keys":[]}"#.to_vec()).await;
+    assert_eq!(result, "ok      fetch URL/doc");
+}

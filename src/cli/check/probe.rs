@@ -6,7 +6,6 @@ use std::{
     collections::HashSet,
     io,
     net::{SocketAddr, TcpListener},
-    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -18,15 +17,17 @@ use tokio::{runtime::LocalOptions, task::JoinSet, time::timeout};
 use super::owner::owners;
 use crate::{
     acme,
+    clock::Clock,
     config::{
-        Problem, Span, Spanned, file,
+        Problem, Span, Spanned,
         settings::{Acme, Settings, TokenVerification, Url},
     },
     forward::{self, Origin, Target},
-    load::{WantedKeySet, cannot_bind, roots},
+    load::{WantedKeySet, cannot_bind},
     net::WriteBatcher,
-    outbound::{Get, Schedule},
+    outbound::Get,
     site::Site,
+    source::{crl, key_sets},
     tls,
 };
 
@@ -206,20 +207,30 @@ fn place<'a>(
     })
 }
 
-/// Fetches each document that `run` would fetch, without using it.
+/// Fetches each document that `run` would fetch, and judges it as `run` does, without using it.
 fn fetch(settings: &Settings, key_sets: &[WantedKeySet], tasks: &mut JoinSet<Probed>) {
-    let crls = settings.trust.crl_sources.iter().map(|source| (&source.url, &source.ca, source.schedule));
-    let sets = key_sets.iter().map(|wanted| &wanted.source);
-    for (url, ca, schedule) in crls.chain(sets.map(|source| (&source.url, &source.ca, source.schedule))) {
-        let (url, ca): (Spanned<Url>, _) = (url.clone(), ca.as_ref().map(|ca| ca.value.clone()));
-        tasks.spawn_local(async move {
-            let failure = get(&url.value, ca.as_deref(), schedule).await.err().map(|why| {
-                Problem::error(&url.span, "", format!("{}: {why}", url.value))
-                    .help("check the URL, and that this machine can reach the server")
-            });
-            Probed::new(format!("fetch {}", url.value), failure)
-        });
+    let trust = Arc::new(settings.trust.clone());
+    for source in &settings.trust.crl_sources {
+        let (trust, mut source) = (Arc::clone(&trust), source.clone());
+        source.schedule.timeout = source.schedule.timeout.min(LIMIT);
+        tasks.spawn_local(
+            async move { fetched(&source.url, crl::probe(&trust, &source, &Clock::System).await) },
+        );
     }
+    for mut wanted in key_sets.iter().cloned() {
+        let timeout = &mut wanted.source.schedule.timeout;
+        *timeout = LIMIT.min(*timeout);
+        tasks.spawn_local(async move { fetched(&wanted.source.url, key_sets::probe(&wanted).await) });
+    }
+}
+
+/// How the fetch of a document went.
+fn fetched(url: &Spanned<Url>, outcome: Result<(), String>) -> Probed {
+    let failure = outcome.err().map(|why| {
+        Problem::error(&url.span, "", format!("{}: {why}", url.value))
+            .help("check the URL, and that this machine can reach the server")
+    });
+    Probed::new(format!("fetch {}", url.value), failure)
 }
 
 /// `[acme]`, if a domain uses it.
@@ -240,14 +251,4 @@ fn directory(settings: &Settings, tasks: &mut JoinSet<Probed>) {
         });
         Probed::new(format!("fetch the ACME directory {}", directory.value), failure)
     });
-}
-
-async fn get(url: &Url, ca: Option<&Path>, schedule: Schedule) -> Result<(), String> {
-    let max_bytes = usize::try_from(file::LIMIT).unwrap_or(usize::MAX);
-    let request =
-        Get { origin: &url.origin, target: &url.target, accept: "*/*", authorization: None, max_bytes };
-    let limit = LIMIT.min(schedule.timeout);
-    let fetched = timeout(limit, request.send(|| roots(ca).map_err(|fault| fault.what))).await;
-    let fetched = fetched.map_err(|_| format!("no response within {limit:?}"))?;
-    fetched.map(drop).map_err(|error| error.to_string())
 }
