@@ -63,9 +63,9 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
     let Some(settings) = settings else {
         // So that the errors of both files are seen at once.
         if let Some(file) = config::registry(input) {
-            problems.extend(read_registry(&file, &mut registry, &mut files));
-            let (.., found) = registry.finish();
-            problems.extend(found.into_iter().filter(|problem| problem.severity == Severity::Error));
+            let found = read_registry(&file, &mut registry, &mut files);
+            let found = found.into_iter().chain(registry.finish().2);
+            problems.extend(found.filter(|problem| problem.severity == Severity::Error));
         }
         return Built { site: None, key_sets: Vec::new(), problems, files };
     };

@@ -76,7 +76,8 @@ fn a_privileged_port() {
     }
     let folder = TempDir::new().unwrap();
     let edge = folder.path().join("mtls-edge");
-    fs::copy(program().get_program(), &edge).unwrap();
+    // Not by this process: a child of another test could still have it open for writing when it is executed.
+    run(folder.path(), "cp", &[program().get_program().to_str().unwrap(), edge.to_str().unwrap()]);
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&edge);
     if run(folder.path(), "id", &["-u"]).trim() == "0" {

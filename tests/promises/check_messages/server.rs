@@ -307,7 +307,8 @@ fn a_key_of_another_user_names_the_user_and_the_command() {
     let user = String::from_utf8(as_other("id").arg("-un").output().unwrap().stdout).unwrap();
     let user = user.trim();
     let edge = folder.path().join("mtls-edge");
-    fs::copy(program().get_program(), &edge).unwrap();
+    // Not by this process: a child of another test could still have it open for writing when it is executed.
+    run(folder.path(), "cp", &[program().get_program().to_str().unwrap(), edge.to_str().unwrap()]);
     mode(folder.path(), 0o755);
     let check = || {
         let mut command = as_other(edge.to_str().unwrap());
