@@ -145,14 +145,10 @@ impl InFlight {
         self.metrics.requests.increment(outcome);
         self.is_counted.set(true);
         let traffic = self.metrics.traffic();
+        let answer = (outcome, status.as_u16());
         match record.series.get() {
-            Some(series) => {
-                traffic.count(series, (outcome, status.as_u16()), durations.whole, durations.upstream);
-            }
-            None => {
-                let answer = (outcome, status.as_u16());
-                traffic.count_without_route(&connection.server_name, answer, durations.whole);
-            }
+            Some(series) => traffic.count(series, answer, durations.whole, durations.upstream),
+            None => traffic.count_without_route(&connection.server_name, answer, durations.whole),
         }
         // It is answered once.
         let _ = record.answered.set(Answered { status, durations, refused });
