@@ -48,7 +48,7 @@ impl UpstreamHealth {
     }
 
     /// Records that a request was sent to an origin, and that it gave no usable response. After `eject_after` in succession requests avoid it, unless
-    /// half of the origins are avoided already: the others might not carry the load. A lone origin is only reported.
+    /// more than half of the origins would be avoided then: the others might not carry the load. A lone origin is only reported.
     pub(super) fn record_failure(&self, origin: &OriginHealth, eject_after: u32, why: &str) {
         origin.note_response(why);
         let failures = origin.failures.fetch_add(1, Relaxed).saturating_add(1);
