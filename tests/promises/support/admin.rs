@@ -1,6 +1,9 @@
 //! The admin address, as a probe or a scraper calls it.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -46,11 +49,17 @@ pub async fn ask(address: SocketAddr, request: &str) -> String {
     answer.await.expect("no answer")
 }
 
-/// The value of a metric.
+/// The value of a metric. Waits for it: some have none until the edge has looked at what they measure, soon after its start.
 pub async fn metric(edge: &Edge, name: &str) -> i64 {
-    let (_, text) = get(edge, "/metrics").await;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+    let begin = Instant::now();
+    loop {
+        let (_, text) = get(edge, "/metrics").await;
+        if let Some(value) = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')) {
+            return value.parse().unwrap();
+        }
+        assert!(begin.elapsed() < PATIENCE, "no {name} in {text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Asserts that requests were refused for the reason with this code.
@@ -67,7 +76,7 @@ pub fn reloaded(edge: &Edge, generation: u64) -> String {
 pub async fn happens(happened: impl AsyncFn() -> bool) {
     let wait = async {
         while !happened().await {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     timeout(PATIENCE, wait).await.expect("waited in vain");
