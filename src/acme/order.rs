@@ -22,7 +22,7 @@ const POLL: RetryPolicy = RetryPolicy::new()
     .backoff(1.5)
     .timeout(Duration::from_secs(120));
 
-const RATE_LIMITED: &str = "urn:ietf:params:acme:error:rateLimited";
+pub(super) const RATE_LIMITED: &str = "urn:ietf:params:acme:error:rateLimited";
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
 /// Why an order failed.
@@ -140,10 +140,16 @@ impl Ordering<'_> {
     }
 }
 
-/// Whether an order that named the certificate it replaces may be accepted without it. CAs use various errors for that.
+/// Whether an order that named the certificate it replaces may be accepted without it. CAs use various errors for that. Without a response, the
+/// CA may have accepted the order.
 fn may_concern_replaced(error: &Error) -> bool {
-    let Error::Api(Problem { r#type: Some(kind), .. }) = error else { return true };
-    ![RATE_LIMITED, NO_ACCOUNT].contains(&kind.as_str())
+    match error {
+        Error::Api(Problem { r#type: Some(kind), .. }) => {
+            ![RATE_LIMITED, NO_ACCOUNT].contains(&kind.as_str())
+        }
+        Error::Api(_) | Error::Json(_) | Error::Str(_) | Error::Unsupported(_) => true,
+        _ => false,
+    }
 }
 
 /// Why the CA found the domain not validated.
@@ -179,4 +185,16 @@ fn said(problem: &Problem) -> String {
 
 fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Other(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_without_a_response_is_not_placed_again() {
+        assert!(!may_concern_replaced(&other("no response within 30s")));
+        assert!(!may_concern_replaced(&Error::Timeout(None)));
+        assert!(may_concern_replaced(&Error::Unsupported("renewal information")));
+    }
 }

@@ -3,11 +3,12 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use instant_acme::{Account, CertificateIdentifier, Error, RenewalInfo};
+use instant_acme::{Account, CertificateIdentifier, Error, Problem, RenewalInfo};
 use rustls::pki_types::CertificateDer;
 
 use super::{
     http::Http,
+    order::RATE_LIMITED,
     plan::Plan,
     schedule,
     state::{State, StoredAccount},
@@ -17,6 +18,8 @@ use crate::{
     load::Issued,
     text,
 };
+
+const INTERNAL: &str = "urn:ietf:params:acme:error:serverInternal";
 
 /// For the request and that of the directory.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -136,7 +139,7 @@ impl Suggestions {
             Err(error) => {
                 tracing::info!(domain, why = text::shown(&error), "the CA does not say when to renew");
                 // A CA that does not respond is not asked about each domain: orders would wait for that.
-                if !is_response(&error) {
+                if !concerns_certificate(&error) {
                     self.paused_until = Some(clock.now() + AFTER_FAILURE);
                 }
                 (former, AFTER_FAILURE)
@@ -152,9 +155,14 @@ fn has_come(time: Timestamp, now: Timestamp) -> bool {
     time <= now || time > now + UNSUPPORTED
 }
 
-/// Whether the CA responded to the question, though not with an answer: it may know other certificates.
-const fn is_response(error: &Error) -> bool {
-    matches!(error, Error::Api(_) | Error::Json(_) | Error::Str(_))
+/// Whether the CA may answer about other certificates: it has none of this name, not too many questions or a fault.
+fn concerns_certificate(error: &Error) -> bool {
+    match error {
+        Error::Api(Problem { r#type: Some(kind), .. }) => ![RATE_LIMITED, INTERNAL].contains(&kind.as_str()),
+        // `Str`: a response without Retry-After, whatever its status is.
+        Error::Api(_) | Error::Str(_) => true,
+        _ => false,
+    }
 }
 
 /// The name of a certificate (RFC 9773 section 4.1); none if it does not name the key of its issuer.

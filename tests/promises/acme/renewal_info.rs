@@ -190,14 +190,16 @@ async fn a_ca_is_asked_soon_after_the_account_is_registered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_certificate_stops_no_other_question() {
     let upstream = Upstream::start().await;
-    let script = Script { window: Some((DAY, 2 * DAY)), is_ignorant: true, ..invalid() };
-    let (ca, state) = registered(&upstream, script).await;
-    issued_for(LATER, &state, -2 * DAY, 88 * DAY);
-    let (edge, _) = ordered(&upstream, &settings(&ca.directory(), &state));
-    let edge = edge.acme_domain(LATER, "").start();
-    edge.wait_for_logs("\"the CA does not say when to renew\"", 2);
-    assert!(edge.log().contains("API error: unknown"), "{}", edge.log());
-    another_look().await;
-    assert_eq!(ca.asked_about().len(), 2);
-    edge.stop();
+    for (status, kind, asked) in [(404, "malformed", 2), (429, "rateLimited", 1)] {
+        let script = Script { window: Some((DAY, 2 * DAY)), no_window: Some((status, kind)), ..invalid() };
+        let (ca, state) = registered(&upstream, script).await;
+        issued_for(LATER, &state, -2 * DAY, 88 * DAY);
+        let (edge, _) = ordered(&upstream, &settings(&ca.directory(), &state));
+        let edge = edge.acme_domain(LATER, "").start();
+        edge.wait_for_logs("\"the CA does not say when to renew\"", asked);
+        assert!(edge.log().contains("API error: unknown"), "{}", edge.log());
+        another_look().await;
+        assert_eq!(ca.asked_about().len(), asked, "{kind}");
+        edge.stop();
+    }
 }

@@ -29,8 +29,8 @@ pub struct Script {
     pub window: Option<(i64, i64)>,
     /// Where the CA says when to renew, if not at its own URL.
     pub renewal_info: Option<String>,
-    /// Whether it knows no certificate.
-    pub is_ignorant: bool,
+    /// Status and type of its error about each certificate.
+    pub no_window: Option<(u16, &'static str)>,
     /// What becomes of an order that names the certificate it replaces.
     pub replacing: Replacing,
 }
@@ -147,8 +147,10 @@ fn answer(seen: &Seen, state: &mut State) -> Response<Full<Bytes>> {
             }
             (200, None, urls)
         }
-        _ if path.starts_with("/renewal-info/") && state.script.is_ignorant => {
-            (404, None, json!({ "type": "urn:ietf:params:acme:error:malformed", "detail": "unknown" }))
+        _ if path.starts_with("/renewal-info/") && state.script.no_window.is_some() => {
+            let (status, kind) = state.script.no_window.unwrap_or_default();
+            let kind = format!("urn:ietf:params:acme:error:{kind}");
+            (status, None, json!({ "type": kind, "detail": "unknown" }))
         }
         _ if path.starts_with("/renewal-info/") => {
             let [start, end] = window
