@@ -24,8 +24,8 @@ pub(super) fn load(
 ) -> (Option<Trust>, Vec<Problem>) {
     let mut problems = Vec::new();
     let loaded = authorities(trust, now, &mut problems);
-    if let Some(((authorities, files), active)) = loaded.as_ref().zip(active) {
-        report_lost_crls(authorities, files, active, &mut problems);
+    if let Some(((authorities, _), active)) = loaded.as_ref().zip(active) {
+        report_lost_crls(authorities, trust, active, now, &mut problems);
     }
     let ok = !problems.iter().any(|problem| problem.severity == crate::config::Severity::Error);
     let trust = loaded.filter(|_| ok).map(|(authorities, files)| Trust {
@@ -129,12 +129,13 @@ fn authorities<'a>(
     }
 }
 
-/// Reports client CAs that had a CRL and have none now, though its file is still configured: it was overwritten with that of another CA. Without a CRL
-/// nothing is checked for revocation.
+/// Reports client CAs that had a CRL and have none now, though its file is still configured: it was overwritten with that of another CA, or the cached
+/// one was deleted. Without a CRL nothing is checked for revocation.
 fn report_lost_crls(
     authorities: &Authorities,
-    files: &[&Spanned<PathBuf>],
+    trust: &settings::Trust,
     active: &Trust,
+    now: Timestamp,
     problems: &mut Vec<Problem>,
 ) {
     let mut reported = HashSet::new();
@@ -148,15 +149,27 @@ fn report_lost_crls(
             continue;
         }
         let former_file = active.crl_files.get(former.index);
-        let Some(file) = files.iter().find(|file| Some(&file.value) == former_file) else { continue };
+        let Some(file) = trust.crls.iter().find(|file| Some(&file.value) == former_file) else { continue };
+        // Without the others there is no reload anyway.
+        let is_missing = match pending(trust, &file.value, now) {
+            None => false,
+            Some((_, CachedCrl::Missing)) if trust.stale_crl == StaleCrl::Report => true,
+            Some(_) => continue,
+        };
         if reported.insert((signer, &file.value)) {
             let (shown, issuer) = (shown(file), &former.issuer);
-            let what = format!(
-                "{shown} does not contain the CRL of the client CA {issuer:?} any more: its revoked certificates would be accepted"
-            );
-            problems.push(Problem::error(&file.span, "trust.crls", what).help(
-                "write the CRL of that CA to the file; to stop checking its certificates for revocation, remove the file from crls",
-            ));
+            let how = if is_missing {
+                "was deleted, with the CRL of the client CA"
+            } else {
+                "does not contain the CRL of the client CA"
+            };
+            let what = format!("{shown} {how} {issuer:?}: its revoked certificates would be accepted");
+            let help = if is_missing {
+                "place the CRL in the file, or wait for the next fetch, which writes it; until then no change of the configuration applies"
+            } else {
+                "write the CRL of that CA to the file; to stop checking its certificates for revocation, remove the file from crls"
+            };
+            problems.push(Problem::error(&file.span, "trust.crls", what).help(help));
         }
     }
 }

@@ -351,6 +351,27 @@ async fn an_invalid_cached_crl_never_replaces_the_active_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_cached_crl_stays_in_force() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let server = CrlServer::start(Answer::Nothing).await;
+    for (policy, why) in
+        [("refuse", "none is cached in"), ("report", "was deleted, with the CRL of the client CA")]
+    {
+        let settings = format!("{}\nstale_crl = \"{policy}\"", server.item(", timeout = \"10m\""));
+        let edge = builder(&upstream, &ca, &settings).file(FILE, ca.crl(&[4711])).start();
+        fs::remove_file(edge.folder.path().join(FILE)).unwrap();
+        let line = edge.wait_for_log("reload rejected");
+        assert!(line.contains(why), "{line}");
+        assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401, "{policy}");
+        // With the file, changes apply again.
+        edge.reload(FILE, &ca.crl(&[]));
+        assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200, "{policy}");
+        edge.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_leaves_the_cached_crl_intact() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);
