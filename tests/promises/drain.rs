@@ -184,11 +184,16 @@ fn limit_open_files(edge: &Edge, current: Option<u64>) {
 #[tokio::test]
 async fn queued_connections_wait_for_descriptors_at_the_end() {
     let upstream = Upstream::start().await;
-    for becomes_free in [true, false] {
+    // The limit must be raised within a second, which a busy machine may miss.
+    let mut served = false;
+    for becomes_free in [true, true, true, false] {
+        if becomes_free && served {
+            continue;
+        }
         let limits = EdgeBuilder::new(upstream.url()).limits("handshake_timeout = \"1s\"").workers(1);
         let (edge, client) = with_client(limits);
         let client = Client::with(&edge, &client);
-        edge.signal("STOP");
+        edge.freeze();
         let mut queued = client.tcp().await.unwrap();
         limit_open_files(&edge, Some(3));
         edge.signal("TERM");
@@ -200,9 +205,11 @@ async fn queued_connections_wait_for_descriptors_at_the_end() {
             edge.wait_for_log("queued connections may be reset");
         }
         let end = timeout(PATIENCE, queued.read(&mut [0; 1])).await.expect("it stays open");
-        assert_eq!(end.is_ok(), becomes_free, "{end:?}");
+        served |= end.is_ok();
+        assert!(becomes_free || end.is_err(), "{end:?}");
         assert_eq!(exit_code(edge).await.0, Some(0));
     }
+    assert!(served);
 }
 
 #[tokio::test]
