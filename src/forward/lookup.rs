@@ -2,22 +2,21 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
+    net::{IpAddr, SocketAddr},
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::{sleep, timeout},
 };
 
 use super::{
     Origin, Target,
     health::OriginHealth,
-    resolved::{NO_ADDRESS, unanswered},
+    resolved::{look_up, unanswered},
 };
 
 /// A lookup that takes longer is slow: its resolver may be silent, and a lookup takes a thread until that is given up.
@@ -80,32 +79,36 @@ async fn answer(
     if health.addresses.current().is_some() {
         limit = limit.max(target.spec.policy.dns_refresh);
     }
-    let mut lookup = pin!(look_up(origin, turn));
-    if let Ok(found) = timeout(limit, &mut lookup).await {
-        return found;
-    }
-    record_failure(&target.spec.name, health, origin, &unanswered(&origin.host, limit));
-    lookup.await
+    let late = || record_failure(&target.spec.name, health, origin, &unanswered(&origin.host, limit));
+    look_up_within(origin, turn, limit, late).await
 }
 
-/// Looks up the host name on a thread, which keeps the turn until it is free. Returns also whether the lookup was slow, without its wait for
-/// the thread: that says nothing about the resolver of this name.
-async fn look_up(
+/// Looks up the host name on a thread, which keeps the turn until it is free; calls `late` if it takes longer than `limit`. Returns also whether the
+/// lookup was slow. Its wait for the thread does not count.
+async fn look_up_within(
     origin: &Origin,
     turn: Option<OwnedSemaphorePermit>,
+    limit: Duration,
+    late: impl FnOnce(),
 ) -> (Result<Vec<SocketAddr>, String>, bool) {
-    let (host, port) = (origin.host.clone(), origin.port);
-    let lookup = spawn_blocking(move || {
-        let begin = Instant::now();
-        #[expect(clippy::disallowed_methods, reason = "this thread may block")]
-        let found = (host.as_str(), port).to_socket_addrs();
-        drop(turn);
-        let found = found.map_err(|error| error.to_string()).map(Vec::from_iter);
-        let found =
-            found.and_then(|found| if found.is_empty() { Err(NO_ADDRESS.to_owned()) } else { Ok(found) });
-        (found, begin.elapsed() > SLOW)
-    });
-    lookup.await.unwrap_or_else(|error| (Err(error.to_string()), false))
+    let (started, start) = oneshot::channel();
+    let mut lookup = pin!(look_up(origin, move || {
+        // An error: it is not waited for any more.
+        let _ = started.send(());
+        turn
+    }));
+    tokio::select! {
+        found = &mut lookup => return (found, false),
+        _ = start => {}
+    }
+    let begin = Instant::now();
+    let found = if let Ok(found) = timeout(limit, &mut lookup).await {
+        found
+    } else {
+        late();
+        lookup.await
+    };
+    (found, begin.elapsed() > SLOW)
 }
 
 fn record_failure(upstream: &str, health: &OriginHealth, origin: &Origin, error: &str) {
@@ -136,6 +139,8 @@ impl fmt::Display for Addresses<'_> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::spawn_blocking;
+
     use super::*;
 
     #[test]
@@ -145,7 +150,8 @@ mod tests {
         runtime.block_on(async {
             let other = spawn_blocking(|| std::thread::park_timeout(SLOW * 2));
             let origin = Origin { tls: false, host: "127.0.0.1".to_owned(), port: 80 };
-            let (found, is_slow) = look_up(&origin, None).await;
+            let late = || panic!("it is not late");
+            let (found, is_slow) = look_up_within(&origin, None, SLOW, late).await;
             assert_eq!((found.unwrap().len(), is_slow), (1, false));
             other.await.unwrap();
         });

@@ -1,7 +1,7 @@
 //! The addresses of an origin's host name, as the last lookups found them.
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, ToSocketAddrs as _},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use tokio::net::lookup_host;
+use tokio::task::spawn_blocking;
 
 use super::{Origin, failure::Failure};
 
@@ -24,14 +24,35 @@ pub(super) fn unanswered(host: &str, limit: Duration) -> String {
     )
 }
 
+/// Looks up the host name on a thread, which calls `begin` first, since the wait for the thread says nothing about the resolver of this name. What that
+/// returns is dropped when the thread is free, even if the future was dropped before.
+///
+/// # Errors
+///
+/// A sentence for the log.
+pub(super) async fn look_up<T>(
+    origin: &Origin,
+    begin: impl FnOnce() -> T + Send + 'static,
+) -> Result<Vec<SocketAddr>, String> {
+    let (host, port) = (origin.host.clone(), origin.port);
+    let lookup = spawn_blocking(move || {
+        let _held = begin();
+        #[expect(clippy::disallowed_methods, reason = "this thread may block")]
+        let found = (host.as_str(), port).to_socket_addrs();
+        let found: Vec<_> = found.map_err(|error| error.to_string())?.collect();
+        if found.is_empty() { Err(NO_ADDRESS.to_owned()) } else { Ok(found) }
+    });
+    lookup.await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
 /// The addresses that were found last; none before the first lookup, and for an origin without a host name.
 #[derive(Debug, Default)]
 pub(super) struct Resolved {
     addresses: ArcSwapOption<Vec<SocketAddr>>,
     /// The first failure since the last successful lookup.
     failure: Mutex<Option<Failure>>,
-    /// Whether a connection needed a lookup, and no such lookup has answered since.
-    is_awaited: AtomicBool,
+    /// Whether a connection needed a lookup that has begun, and no such lookup has answered since.
+    is_awaited: Arc<AtomicBool>,
 }
 
 impl Resolved {
@@ -49,11 +70,11 @@ impl Resolved {
         if let Some(known) = self.current() {
             return Ok(known.to_vec());
         }
+        let is_awaited = Arc::clone(&self.is_awaited);
         // Not reset if the future is dropped: its time is over, and why is asked afterwards.
-        self.is_awaited.store(true, Relaxed);
-        let found = lookup_host((origin.host.as_str(), origin.port)).await;
+        let found = look_up(origin, move || is_awaited.store(true, Relaxed)).await;
         self.is_awaited.store(false, Relaxed);
-        found.map(Vec::from_iter).map_err(|error| error.to_string())
+        found
     }
 
     /// Whether a connection cannot be opened because no lookup has answered yet.
