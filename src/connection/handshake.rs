@@ -42,7 +42,9 @@ pub(super) async fn client_address(
     let (ip, trusted_proxy) = if site.proxy_protocol {
         if !trusted(&tcp_ip) {
             // Such as a monitor's: it is no failure then.
-            timeout(PROBE, proxy_protocol::first_byte(stream)).await.unwrap_or(Ok(()))?;
+            // Not until the handshake's time is over, which would hide the reason.
+            let wait = PROBE.min(site.limits.handshake_timeout / 2);
+            timeout(wait, proxy_protocol::first_byte(stream)).await.unwrap_or(Ok(()))?;
             let message = "only trusted_proxies may connect, since proxy_protocol is on";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
         }
