@@ -71,6 +71,8 @@ pub enum ForwardError {
         upstream: String,
         /// Which limit is reached.
         reason: String,
+        /// Whose: clients that have not authenticated have a limit of their own.
+        caller: Caller,
     },
     /// It closed the connection before the response, or its response is not valid HTTP: 502.
     #[error("upstream \"{upstream}\" failed: {reason}")]

@@ -127,6 +127,9 @@ pub enum TokenRefusal {
     /// The token or its proof cannot be verified now, for this reason: 503.
     #[error("access token not verified: {0}")]
     Unavailable(String),
+    /// The edge verifies so many that it cannot verify this one now, for this reason: 503.
+    #[error("access token not verified: {0}")]
+    Busy(String),
 }
 
 impl TokenRefusal {
@@ -137,7 +140,9 @@ impl TokenRefusal {
             Self::Missing => "an access token is required in the Authorization header".to_owned(),
             Self::Request(fault) => fault.to_string(),
             Self::Invalid { why, .. } => why.description().to_owned(),
-            Self::Unavailable(_) => "the access token cannot be verified now: try again later".to_owned(),
+            Self::Unavailable(_) | Self::Busy(_) => {
+                "the access token cannot be verified now: try again later".to_owned()
+            }
         }
     }
 }

@@ -89,7 +89,7 @@ impl Pool {
                     Err(NotConnected::NoDescriptor) => {
                         let upstream = self.target.spec.name.clone();
                         let reason = "no file descriptor is left for another connection".to_owned();
-                        return Err(ForwardError::Busy { upstream, reason });
+                        return Err(ForwardError::Busy { upstream, reason, caller });
                     }
                     Err(NotConnected::Failed(reason)) => {
                         origin.health.record_unreachable(&reason);

@@ -81,6 +81,7 @@ impl Pools {
             return Err(ForwardError::Busy {
                 upstream,
                 reason: "its limit of connections is reached".to_owned(),
+                caller,
             });
         }
         pool.send(self, (request, field), &mut in_flight, caller, record).await

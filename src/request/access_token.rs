@@ -142,8 +142,7 @@ impl TokenVerifier {
             }
             Verification::Introspection(endpoint) => {
                 let asker = || self.asker(context);
-                let said = self.introspector.ask((issuer, endpoint), (token, hash), asker).await;
-                let said = said.map_err(|why| TokenRefusal::Unavailable(why.to_string()))?;
+                let said = self.introspector.ask((issuer, endpoint), (token, hash), asker).await?;
                 let mut cache = self.cache.borrow_mut();
                 match &said {
                     // The response may be older than `now`, and the token valid for less than it took.
@@ -194,7 +193,7 @@ impl TokenVerifier {
         self.replay.record(owner, &id, proof.until, now, limit).map_err(|why| match why {
             Replay::Used => TokenRefusal::Invalid { scheme, why: ProofError::Replayed.into() },
             Replay::Full | Replay::ClientFull | Replay::Unreachable => {
-                TokenRefusal::Unavailable(format!("DPoP proof: {why}"))
+                TokenRefusal::Busy(format!("DPoP proof: {why}"))
             }
         })
     }
@@ -250,7 +249,7 @@ fn outcome(verified: &Result<Bound, TokenRefusal>) -> TokenOutcome {
         Ok(_) => TokenOutcome::Accepted,
         Err(TokenRefusal::Missing) => TokenOutcome::Missing,
         Err(TokenRefusal::Request(_)) => TokenOutcome::Malformed,
-        Err(TokenRefusal::Unavailable(_)) => TokenOutcome::Unavailable,
+        Err(TokenRefusal::Unavailable(_) | TokenRefusal::Busy(_)) => TokenOutcome::Unavailable,
         Err(TokenRefusal::Invalid { why, .. }) => match why {
             InvalidToken::Unbound | InvalidToken::NothingPresented => TokenOutcome::Unbound,
             InvalidToken::NoCertificate

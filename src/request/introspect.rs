@@ -19,7 +19,7 @@ use tokio::{sync::watch, time::timeout};
 
 use self::places::{Place, Places};
 use crate::{
-    access_token::{Facts, InvalidToken, TokenHash, introspected, introspection_form},
+    access_token::{Facts, InvalidToken, TokenHash, TokenRefusal, introspected, introspection_form},
     clock::Clock,
     forward::{Caller, Pools, RequestBody, Tried},
     observe::metrics::{Introspection, Recorder},
@@ -71,19 +71,20 @@ impl Introspector {
         (issuer, endpoint): (&Arc<TokenIssuer>, &IntrospectionEndpoint),
         (token, hash): (&str, TokenHash),
         asker: impl FnOnce() -> Asker,
-    ) -> Said {
+    ) -> Result<Result<Facts, InvalidToken>, TokenRefusal> {
         let key = (Arc::as_ptr(issuer) as usize, hash);
         let known = self.asked.borrow().get(&key).cloned();
         let mut said = if let Some(said) = known {
             said
         } else {
             let place = self.places_of(key.0).take(asker());
-            let place = place.map_err(|refused| Rc::from(refused.to_string()))?;
+            let place = place.map_err(|refused| TokenRefusal::Busy(refused.to_string()))?;
             self.start(key, place, (issuer, endpoint), token)
         };
         // The sender is dropped only after it has sent.
         let said = said.wait_for(Option::is_some).await.ok().and_then(|said| said.clone());
-        said.unwrap_or_else(|| Err("the introspection ended early".into()))
+        let said = said.unwrap_or_else(|| Err("the introspection ended early".into()));
+        said.map_err(|why| TokenRefusal::Unavailable(why.to_string()))
     }
 
     fn places_of(&self, issuer: IssuerAddress) -> Rc<Places> {

@@ -15,7 +15,7 @@ use crate::{
     access_token::TokenRefusal,
     authenticate::{Denial, MechanismError},
     authorization_request::{FapiError, RequestError},
-    forward::{BodyFault, ForwardError, ResponseBody},
+    forward::{BodyFault, Caller, ForwardError, ResponseBody},
     oauth::ParameterError,
     observe::metrics::Outcome,
     site::RouteError,
@@ -96,7 +96,7 @@ impl Refusal {
             Self::Token(refusal) => match refusal {
                 TokenRefusal::Missing | TokenRefusal::Invalid { .. } => StatusCode::UNAUTHORIZED,
                 TokenRefusal::Request(_) => StatusCode::BAD_REQUEST,
-                TokenRefusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                TokenRefusal::Unavailable(_) | TokenRefusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::Profile(FapiError::ClientMethod) => StatusCode::UNAUTHORIZED,
             Self::Host
@@ -135,11 +135,14 @@ impl Refusal {
         }
     }
 
-    /// How the metrics count it: a 503 for lack of memory in the edge is not an upstream failure.
+    /// How the metrics count it: a 503 for lack of memory in the edge is not an upstream failure, nor are those that strangers cause by sending
+    /// more than their share.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Body(BodyFault::NoRoom) => Outcome::Refused,
+            Self::Body(BodyFault::NoRoom)
+            | Self::Token(TokenRefusal::Busy(_))
+            | Self::Forward(ForwardError::Busy { caller: Caller::Anonymous, .. }) => Outcome::Refused,
             Self::Denied(denial) if denial.is_temporary() => Outcome::Refused,
             other => Outcome::of(other.status()),
         }
@@ -162,7 +165,7 @@ impl Refusal {
             | Self::ApplicationRate(_)
             | Self::Overdue { is_body_unread: false }
             | Self::Body(BodyFault::NoRoom)
-            | Self::Token(TokenRefusal::Unavailable(_))
+            | Self::Token(TokenRefusal::Unavailable(_) | TokenRefusal::Busy(_))
             | Self::Forward(
                 ForwardError::Unreachable { .. } | ForwardError::Busy { .. } | ForwardError::Slow { .. },
             ) => "temporarily_unavailable",

@@ -35,7 +35,7 @@ pub(super) fn response(
         TokenRefusal::Missing => missing(realm).to_vec(),
         TokenRefusal::Request(_) => vec![error(Scheme::Bearer)],
         TokenRefusal::Invalid { scheme, .. } => vec![error(*scheme)],
-        TokenRefusal::Unavailable(_) => {
+        TokenRefusal::Unavailable(_) | TokenRefusal::Busy(_) => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             Vec::new()
         }

@@ -51,7 +51,7 @@ impl Refusal {
             Self::Token(TokenRefusal::Missing) => Code::TokenMissing,
             Self::Token(TokenRefusal::Request(_)) => Code::TokenRequest,
             Self::Token(TokenRefusal::Invalid { .. }) => Code::TokenInvalid,
-            Self::Token(TokenRefusal::Unavailable(_)) => Code::TokenUnavailable,
+            Self::Token(TokenRefusal::Unavailable(_) | TokenRefusal::Busy(_)) => Code::TokenUnavailable,
             Self::TooLarge(_) => Code::CertificateTooLarge,
             Self::Body(fault) | Self::Forward(ForwardError::Body(fault)) => match fault {
                 BodyFault::TooLarge(_) => Code::BodyTooLarge,
