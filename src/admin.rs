@@ -24,7 +24,10 @@ mod tables;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 pub use self::{
@@ -41,7 +44,7 @@ pub use self::{
 use crate::{
     clock::{Clock, Timestamp},
     expiry::Calendar,
-    observe::{MemoryWatch, Reloads, metrics::Registry},
+    observe::{MemoryWatch, RefusedApplications, Reloads, metrics::Registry},
     site::SiteHandle,
 };
 
@@ -69,6 +72,8 @@ pub struct State {
     pub host: String,
     /// When the edge started.
     pub started: Timestamp,
+    /// The latest time that the clock has shown, in seconds since 1970. It may have been set back since.
+    pub latest: AtomicI64,
     /// The outcomes of reloads.
     pub reloads: Arc<Reloads>,
     /// How the limit of open files is divided.
@@ -79,6 +84,8 @@ pub struct State {
     pub recent: Recent,
     /// Requests that were refused for want of a valid token.
     pub refusals: Arc<Refusals>,
+    /// The applications whose requests are refused.
+    pub refused: Arc<RefusedApplications>,
     /// Whether memory is short.
     pub memory: Arc<MemoryWatch>,
     /// When and why the last upgrade failed.
@@ -86,6 +93,11 @@ pub struct State {
 }
 
 impl State {
+    /// The latest time that the clock has shown until `now`.
+    fn latest(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_unix(self.latest.fetch_max(now.unix(), Ordering::Relaxed).max(now.unix()))
+    }
+
     /// Records that a new process has not taken over. The next attempt replaces this, or the process.
     pub fn note_failed_upgrade(&self, why: String) {
         let failure = Some((self.clock.now(), why));

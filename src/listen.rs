@@ -19,7 +19,7 @@ mod stores;
 mod worker;
 
 pub use inherited::{Group, Inherited, Purpose, Sockets, Stray, StrayReason};
-pub use server::{ListenError, Listeners, Workers};
+pub use server::{ListenError, Listeners, Observers, Workers};
 pub use shares::{Shares, Shortage, TooFew};
 pub use socket::BACKLOG;
 pub use spec::ListenSpec;

@@ -10,6 +10,7 @@ mod memory;
 pub mod metrics;
 mod orders;
 mod panics;
+mod refused;
 mod reloads;
 mod sources;
 
@@ -22,5 +23,6 @@ pub use log::{
 pub use memory::{MemoryWatch, bound_of_group};
 pub use orders::{FailedOrder, OrderState, Orders, Renewal};
 pub(crate) use panics::last as last_panic;
+pub use refused::{Refusals, RefusedApplications};
 pub use reloads::{ReloadState, Reloads};
 pub use sources::{SourceFailure, Sources};

@@ -49,7 +49,7 @@ pub(super) fn problems(state: &State, site: &Site, now: Timestamp) -> Vec<(Kind,
     found.running(state);
     found.traffic(state);
     found.endings(site);
-    found.not_valid_yet(site, state.reloads.state().since);
+    found.not_valid_yet(site, state.latest(now));
     found.mismatches(site);
     found.orders(site, &state.reloads.orders);
     found.applications(&state.calendar.of(&site.trust.registry));
@@ -138,14 +138,14 @@ impl Found {
         }
     }
 
-    /// Reports server certificates and client CAs that are not valid yet, though they were when they were loaded: the clock was set back. A client CA may
-    /// have been added ahead of its time.
-    fn not_valid_yet(&mut self, site: &Site, loaded: Timestamp) {
+    /// Reports server certificates and client CAs that are not valid yet, though they were: the clock was set back. A client CA may have been added ahead of
+    /// its time.
+    fn not_valid_yet(&mut self, site: &Site, latest: Timestamp) {
         let served = site.domains.iter().filter_map(|(name, domain)| {
             Some((format!("server certificate of {name}"), domain.tls.certificate()?.validity()))
         });
         let now = self.now;
-        let was_valid = |begin: Timestamp| begin <= loaded || now < loaded;
+        let was_valid = |begin: Timestamp| begin <= latest;
         let cas = site.trust.authorities.client_cas().filter(|ca| was_valid(ca.validity.not_before));
         let cas = cas.map(|ca| (format!("client CA {:?}", ca.subject), ca.validity));
         for (what, Validity { not_before, .. }) in served.chain(cas) {

@@ -75,7 +75,9 @@ pub(super) async fn record(state: &State) {
     loop {
         let now = ticks.tick().await;
         let totals = state.metrics.totals();
-        state.recent.add(now, totals.clone(), state.clock.now());
+        let clock = state.clock.now();
+        state.latest(clock);
+        state.recent.add(now, totals.clone(), clock);
         state.history.add(now, totals);
     }
 }

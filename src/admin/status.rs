@@ -7,8 +7,8 @@ mod applications;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use applications::Applications;
 pub use applications::{Application, Credential, Registered};
+pub(super) use applications::{Applications, RefusedApplication, RefusedApplications};
 
 use crate::clock::{Relative, Timestamp};
 
@@ -52,6 +52,9 @@ pub struct Status {
     /// Those that domains and token issuers use.
     #[serde(default)]
     pub upstreams: Vec<Upstream>,
+    /// Those that were refused after they were last served.
+    #[serde(default)]
+    pub refused: RefusedApplications,
     /// One page of them.
     pub applications: Applications,
     /// Which edge this is.

@@ -43,6 +43,7 @@ pub(super) fn tables(status: &Status) -> Vec<Table> {
         summary(status),
         expiring(status),
         upstreams(status),
+        refused(status),
         table("domains", &["domain", "expires", "certificate", "thumbprint"], &status.domains, |domain| {
             let certificate = domain.certificate.as_ref();
             [
@@ -142,6 +143,22 @@ fn at(time: Option<Timestamp>, otherwise: &str) -> Cell {
 /// The time of something that has happened; empty if it has not.
 fn past(time: Option<Timestamp>) -> Cell {
     time.map_or_else(|| Cell::Text(String::new()), Cell::Past)
+}
+
+/// The applications that were refused after they were last served.
+fn refused(status: &Status) -> Table {
+    let all = &status.refused;
+    let title = format!("refused since they were last served ({} in all)", all.total);
+    table(title, &["application", "last", "code", "requests", "since", "last used"], &all.list, |refused| {
+        [
+            refused.client_id.clone().into(),
+            Cell::Past(refused.last),
+            refused.code.clone().into(),
+            refused.count.to_string().into(),
+            Cell::Past(refused.since),
+            past(refused.last_used),
+        ]
+    })
 }
 
 /// The origins of all upstreams.

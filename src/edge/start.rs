@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -14,7 +14,7 @@ use crate::{
     config::{Problem, Severity, settings::Settings},
     expiry,
     forward::Upkeep,
-    listen::{Inherited, ListenError, Listeners, Shares, Sockets, Stores, Workers},
+    listen::{Inherited, ListenError, Listeners, Observers, Shares, Sockets, Stores, Workers},
     load::{cannot_bind, cannot_open_log, listen_spec, stray_socket, too_few_open_files},
     observe::{
         LogError, MemoryWatch, Reloads, init_log, log,
@@ -88,7 +88,9 @@ impl Prepared {
             recent: Recent::default(),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             started: clock.now(),
+            latest: AtomicI64::new(clock.now().unix()),
             refusals: Arc::default(),
+            refused: Arc::default(),
             memory: MemoryWatch::new(),
             upgrade_failure: Mutex::default(),
         });
@@ -102,7 +104,13 @@ impl Prepared {
         };
         let spans = Arc::<Queue>::default();
         let counts = Arc::new(otlp::Counts::of(Arc::clone(&spans)));
-        let workers = listeners.start(site, clock, &metrics, &memory.stores, &spans, &state.memory)?;
+        let observers = Observers {
+            metrics: Arc::clone(&metrics),
+            spans: Arc::clone(&spans),
+            memory: Arc::clone(&state.memory),
+            refused: Arc::clone(&state.refused),
+        };
+        let workers = listeners.start(site, clock, &memory.stores, &observers)?;
         metrics.add(log::LogMetrics);
         metrics.add(Process::started_now());
         metrics.add(Expiries::of(Arc::clone(site), Arc::clone(&state.calendar), clock.clone()));

@@ -26,10 +26,23 @@ use crate::{
     clock::Clock,
     confine::{Confinement, confine_thread},
     forward::anonymous_share,
-    observe::{MemoryWatch, metrics::Registry},
+    observe::{MemoryWatch, RefusedApplications, metrics::Registry},
     site::SiteHandle,
     trace::Queue,
 };
+
+/// What records the work of all workers.
+#[derive(Debug)]
+pub struct Observers {
+    /// Makes each worker's recorder.
+    pub metrics: Arc<Registry>,
+    /// The spans that wait for export.
+    pub spans: Arc<Queue>,
+    /// Whether memory is short.
+    pub memory: Arc<MemoryWatch>,
+    /// The applications whose requests are refused.
+    pub refused: Arc<RefusedApplications>,
+}
 
 /// Why the edge cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -104,11 +117,10 @@ impl Listeners {
         self,
         site: &SiteHandle,
         clock: &Clock,
-        metrics: &Arc<Registry>,
         stores: &Stores,
-        spans: &Arc<Queue>,
-        memory: &Arc<MemoryWatch>,
+        observers: &Observers,
     ) -> Result<Workers, ListenError> {
+        let Observers { metrics, spans, memory, refused } = observers;
         let (evictors, requests): (Vec<_>, Vec<_>) =
             self.by_worker.iter().map(|_| eviction_channel()).unzip();
         let (limit, handshakes) = (self.shares.connections, self.handshakes);
@@ -120,6 +132,7 @@ impl Listeners {
             stores: stores.clone(),
             spans: Arc::clone(spans),
             rates: Arc::default(),
+            refused: Arc::clone(refused),
             bounds: ByLimit {
                 open: Bound::new(limit).with_memory(Arc::clone(memory)),
                 handshakes: Bound::new(handshakes),

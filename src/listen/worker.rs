@@ -116,6 +116,8 @@ pub(super) fn run(
             bodies: Arc::clone(&shared.bodies),
             replay: Arc::clone(&shared.stores.replay),
             rates: Arc::clone(&shared.rates),
+            refused: Arc::clone(&shared.refused),
+            site: Arc::clone(&shared.site),
             tracer: Tracer::new(Arc::clone(&shared.site), Arc::clone(&shared.spans)),
         });
         let open = OpenConnections::new();

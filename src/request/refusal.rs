@@ -345,3 +345,25 @@ impl From<RouteError> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_exhaust_is_no_upstream_failure() {
+        let busy = |caller| {
+            let (upstream, reason) = ("as".to_owned(), "its limit".to_owned());
+            Refusal::Forward(ForwardError::Busy { upstream, reason, caller })
+        };
+        let token = |refusal: fn(String) -> TokenRefusal| Refusal::Token(refusal("why".to_owned()));
+        for (refusal, outcome) in [
+            (busy(Caller::Anonymous), Outcome::Refused),
+            (busy(Caller::Authenticated), Outcome::UpstreamFailed),
+            (token(TokenRefusal::Busy), Outcome::Refused),
+            (token(TokenRefusal::Unavailable), Outcome::UpstreamFailed),
+        ] {
+            assert_eq!((refusal.status(), refusal.outcome()), (StatusCode::SERVICE_UNAVAILABLE, outcome));
+        }
+    }
+}

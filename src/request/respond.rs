@@ -22,7 +22,7 @@ use super::{
 use crate::{
     forward::{IncomingBody, ResponseBody},
     header::hop::remove_hop_by_hop,
-    observe::metrics::{Outcome, Recorder},
+    observe::metrics::{Outcome, RefusalCode},
 };
 
 /// Responds to every request, and counts it.
@@ -62,12 +62,12 @@ where
         let connection = Rc::clone(&self.connection);
         let entry = AccessEntry::new(Rc::clone(&record), connection, unread.received(), metrics);
         let answer = self.inner.call(Inbound { head, body, record: Rc::clone(&record) });
-        let metrics = InFlight::begin(self.parts.metrics.clone());
+        let in_flight = InFlight::begin(Rc::clone(&self.parts));
         let answer = Box::pin(async move {
             let answer = unless_overdue(&entry.record, answer).await;
             let answer = answer.unwrap_or_else(|| Err(Refusal::Overdue { is_body_unread: unread.is_some() }));
             let AccessEntry { record, connection, .. } = &entry;
-            metrics.answered(record, connection, &answer);
+            in_flight.answered(record, connection, &answer);
             let is_body_unread;
             let mut closes = false;
             let version = record.version;
@@ -116,14 +116,14 @@ where
 
 /// A request whose response has not begun.
 struct InFlight {
-    metrics: Recorder,
+    parts: Rc<WorkerParts>,
     is_counted: Cell<bool>,
 }
 
 impl InFlight {
-    fn begin(metrics: Recorder) -> Self {
-        metrics.requests_in_flight.begin();
-        Self { metrics, is_counted: Cell::new(false) }
+    fn begin(parts: Rc<WorkerParts>) -> Self {
+        parts.metrics.requests_in_flight.begin();
+        Self { parts, is_counted: Cell::new(false) }
     }
 
     /// Counts the request, which is answered now, and records the answer.
@@ -138,13 +138,17 @@ impl InFlight {
             Ok(response) => (Outcome::Forwarded, response.status(), None),
             Err(refusal) => {
                 let code = refusal.reason_code();
-                self.metrics.refusals.increment(code);
-                (refusal.outcome(), refusal.status(), Some((code.value(), refusal.reason())))
+                self.parts.metrics.refusals.increment(code);
+                let outcome = refusal.outcome();
+                if outcome != Outcome::UpstreamFailed {
+                    self.note_refused(record, code);
+                }
+                (outcome, refusal.status(), Some((code.value(), refusal.reason())))
             }
         };
-        self.metrics.requests.increment(outcome);
+        self.parts.metrics.requests.increment(outcome);
         self.is_counted.set(true);
-        let traffic = self.metrics.traffic();
+        let traffic = self.parts.metrics.traffic();
         let answer = (outcome, status.as_u16());
         match record.series.get() {
             Some(series) => traffic.count(series, answer, durations.whole, durations.upstream),
@@ -153,13 +157,26 @@ impl InFlight {
         // It is answered once.
         let _ = record.answered.set(Answered { status, durations, refused });
     }
+
+    /// Notes the refusal with the registered application that the request names, if it has come so far.
+    fn note_refused(&self, record: &Record, code: RefusalCode) {
+        let WorkerParts { site, refused, clock, .. } = &*self.parts;
+        let claimed = record.client_id.borrow();
+        let site = site.load();
+        let Some(application) = claimed.as_ref().and_then(|id| site.trust.registry.application(id.as_str()))
+        else {
+            return;
+        };
+        let now = clock.now();
+        refused.note(application.client_id.as_str(), application.last_used(), code, now);
+    }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.metrics.requests_in_flight.end();
+        self.parts.metrics.requests_in_flight.end();
         if !self.is_counted.get() {
-            self.metrics.requests.increment(Outcome::Cancelled);
+            self.parts.metrics.requests.increment(Outcome::Cancelled);
         }
     }
 }

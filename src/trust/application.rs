@@ -9,6 +9,7 @@ use super::{
         RegisteredRef, RegisteredSecret, RegisteredSubject,
     },
 };
+use crate::clock::Timestamp;
 
 /// An OAuth client identifier (RFC 6749 section 2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -255,6 +256,12 @@ impl Application {
     #[must_use]
     pub fn credential(&self, name: &str) -> Option<CredentialView<'_>> {
         self.credentials().find(|credential| credential.name == name)
+    }
+
+    /// When one of its credentials authenticated a request last, if that is known.
+    #[must_use]
+    pub fn last_used(&self) -> Option<Timestamp> {
+        self.credentials().filter_map(|credential| credential.usage.last()).max()
     }
 
     /// Copies the last use of each credential from the previous registration, if that contains the same credential.

@@ -317,7 +317,12 @@ async fn a_clock_that_was_set_back_is_a_problem() {
     assert!(started.ends_with(">1 year ahead of the clock"), "{started}");
     let since = page.split_once("<td>in force since</td><td>").unwrap().1.split_once("</time>").unwrap().0;
     assert!(since.ends_with(">1 year ahead of the clock"), "{since}");
+    // A reload does not end that.
+    let applications = std::fs::read_to_string(edge.folder.path().join("applications.toml")).unwrap();
+    edge.reload("applications.toml", &applications.replace("\"billing\"", "\"renamed\""));
+    let codes = ["not_valid_yet", "not_valid_yet", "start_prevented"].map(|code| ("degraded", code));
+    assert_eq!(summary(&status(&edge, "").await), ("degraded", codes.to_vec()));
     edge.set_clock(now);
-    assert_eq!(summary(&status(&edge, "").await), ("healthy", vec![]));
+    happens(async || summary(&status(&edge, "").await) == ("healthy", vec![])).await;
     edge.stop();
 }

@@ -97,6 +97,7 @@ mod private_key_jwt;
 mod probes;
 mod profiles;
 mod refusal_codes;
+mod refused_applications;
 mod refused_connections;
 mod registered_methods;
 mod reload;

@@ -39,6 +39,14 @@ pub(super) fn applications(html: &mut String, status: &Status, query: &Query) {
     }
     html.push_str("</tr></thead>\n<tbody>");
     for application in &all.list {
+        if application.registrations().next().is_none() {
+            // Such as one that publishes its keys.
+            let (client_id, method) = (escaped(&application.client_id), escaped(&application.method));
+            let _ = writeln!(
+                html,
+                "<tr><td>{client_id}</td><td></td><td>{method}</td><td colspan=\"4\"></td></tr>"
+            );
+        }
         for (used_for, credential) in application.registrations() {
             let _ = write!(
                 html,

@@ -7,12 +7,18 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::{
     admin::{
         query::{CredentialState, Query, SOON_DAYS, SortKey},
-        status::{Application, Applications, Credential, Registered},
+        status::{
+            Application, Applications, Credential, RefusedApplication, RefusedApplications, Registered,
+        },
     },
     clock::Timestamp,
     identity::SubjectAltName,
+    observe::{self, Refusals},
     trust::{self, CertificateMatch, CredentialView, RegisteredKey, RegisteredRef, Registry, Role, Subject},
 };
+
+/// The most refused applications that are listed.
+const REFUSED: usize = 100;
 
 /// The page that the query asks for.
 pub(super) fn applications(registry: &Registry, query: &Query, now: Timestamp) -> Applications {
@@ -61,6 +67,29 @@ pub(super) fn applications(registry: &Registry, query: &Query, now: Timestamp) -
         per_page,
         list: shown.iter().map(|(_, application)| of_application(application, now)).collect(),
     }
+}
+
+/// The applications that were refused after they were last served, or the one that the query names.
+pub(super) fn refused(
+    refused: &observe::RefusedApplications,
+    registry: &Registry,
+    query: &Query,
+) -> RefusedApplications {
+    let is_wanted = |client_id: &str| query.client_id.as_ref().is_none_or(|wanted| wanted == client_id);
+    let all = refused.all().into_iter().filter(|(client_id, _)| is_wanted(client_id));
+    let all = all.filter_map(|(client_id, refusals)| {
+        let last_used = registry.application(&client_id)?.last_used();
+        refusals.are_newer_than(last_used).then_some((client_id, refusals, last_used))
+    });
+    let mut all: Vec<_> = all.collect();
+    all.sort_unstable_by(|(a, one, _), (b, other, _)| other.last.cmp(&one.last).then_with(|| a.cmp(b)));
+    let total = all.len();
+    all.truncate(REFUSED);
+    let list = all.into_iter().map(|(client_id, Refusals { since, last, count, code }, last_used)| {
+        let (client_id, code) = (client_id.into_string(), code.value().to_owned());
+        RefusedApplication { client_id, code, count, since, last, last_used }
+    });
+    RefusedApplications { total, list: list.collect() }
 }
 
 fn is_selected(application: &trust::Application, query: &Query, search: &str, now: Timestamp) -> bool {

@@ -19,6 +19,32 @@ pub struct Applications {
     pub list: Vec<Application>,
 }
 
+/// The applications that were refused after they were last served.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct RefusedApplications {
+    /// All of them.
+    pub total: usize,
+    /// Those that were refused last, the last one first.
+    pub list: Vec<RefusedApplication>,
+}
+
+/// An application whose requests are refused.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RefusedApplication {
+    /// Its `client_id`.
+    pub client_id: String,
+    /// The code of the last refusal's reason.
+    pub code: String,
+    /// The refused requests since it was last served.
+    pub count: u64,
+    /// The first of them.
+    pub since: Timestamp,
+    /// The last of them.
+    pub last: Timestamp,
+    /// The last request that one of its credentials authenticated, since the start.
+    pub last_used: Option<Timestamp>,
+}
+
 /// An application.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Application {

@@ -29,6 +29,7 @@ pub(super) fn blocks(status: &Status, endpoint: &Endpoint, options: &Options) ->
                 Fault::new(format!("no application is registered with the client_id {client_id:?}"))
                     .help("`mtls-edge status` lists the registered ones")
             })?;
+            blocks.push(view.refused());
             blocks.extend(view.application(application));
         }
         (None, Some(_)) if status.expiring.list.is_empty() => {
@@ -113,6 +114,7 @@ impl View<'_> {
                 ]
             }),
             self.upstreams(),
+            self.refused(),
             table("client CAs", &["subject", "expires", "thumbprint"], &status.client_cas, |ca| {
                 [Cell::new(&ca.subject), self.end(ca.not_after), self.thumbprint(&ca.thumbprint).into()]
             }),
@@ -163,6 +165,25 @@ impl View<'_> {
         Block::Table(Table { title: "upstreams".to_owned(), columns, rows: rows.collect() })
     }
 
+    /// The applications that were refused after they were last served.
+    fn refused(&self) -> Block {
+        let all = &self.status.refused;
+        let mut title = "refused since they were last served".to_owned();
+        if all.total > all.list.len() {
+            let _ = write!(title, " (the last {} of {})", all.list.len(), all.total);
+        }
+        table(title, &["client_id", "last", "code", "requests", "since", "last used"], &all.list, |refused| {
+            [
+                Cell::new(&refused.client_id),
+                self.past(refused.last),
+                Cell::of(Level::Warning, &refused.code),
+                Cell::new(&refused.count),
+                self.past(refused.since),
+                refused.last_used.map_or_else(|| "not yet".into(), |last| self.past(last)),
+            ]
+        })
+    }
+
     fn fetched(&self, title: &str, sources: &[FetchedSource]) -> Block {
         table(title, &["url", "file", "fetched", "failure"], sources, |source| {
             let failure = source.failure.as_ref();
@@ -195,19 +216,32 @@ impl View<'_> {
         if all.pages > 1 {
             title = format!("applications ({}, page {} of {}: --page)", all.total, all.page, all.pages);
         }
-        let of = |application| move |(used_for, credential)| (application, used_for, credential);
-        let credentials: Vec<(&Application, &str, &Credential)> = (all.list.iter())
-            .flat_map(|application| application.registrations().map(of(application)))
-            .collect();
+        let of = |application| move |(used_for, credential)| (application, used_for, Some(credential));
+        let mut credentials: Vec<(&Application, &str, Option<&Credential>)> = Vec::new();
+        for application in &all.list {
+            let before = credentials.len();
+            credentials.extend(application.registrations().map(of(application)));
+            if credentials.len() == before {
+                // Such as one that publishes its keys.
+                credentials.push((application, &application.method, None));
+            }
+        }
         let columns = &["client_id", "credential", "method", "registered", "expires", "last used"];
         table(title, columns, &credentials, |(application, used_for, credential)| {
             [
                 Cell::new(&application.client_id),
-                Cell::new(&credential.name),
+                shown(credential.map(|credential| Cell::new(&credential.name))),
                 (*used_for).into(),
-                self.registered(credential).into(),
-                credential.ends().map_or_else(|| "not known".into(), |end| self.end(end)),
-                credential.last_used.map_or_else(|| "not yet".into(), |last| self.past(last)),
+                shown(credential.map(|credential| self.registered(credential))),
+                shown(
+                    credential
+                        .map(|found| found.ends().map_or_else(|| "not known".into(), |end| self.end(end))),
+                ),
+                shown(
+                    credential.map(|found| {
+                        found.last_used.map_or_else(|| "not yet".into(), |last| self.past(last))
+                    }),
+                ),
             ]
         })
     }
