@@ -27,7 +27,9 @@ pub use authorities::{
 pub use certificate::{
     ClientCertificate, IdentityError, Validity, chain_hash, extended_key_usages, spki, spki_hash,
 };
-pub use chain::{ChainRefusal, ChainVerdict, PathMember, VerifiedPath, unusable_in_chains, verify_chain};
+pub use chain::{
+    ChainRefusal, ChainVerdict, CrlFault, PathMember, VerifiedPath, unusable_in_chains, verify_chain,
+};
 pub use issued::is_issued_by;
 pub use key::{UnusableKey, unusable_key};
 pub use name::{DistinguishedName, NameError, ParseNameError, ParseNameWarning, RdnDifference};

@@ -91,7 +91,8 @@ fn pki_tls(
         Ok(paths) => paths,
         Err(refusal) => {
             let is_its_own = match refusal {
-                ChainRefusal::CaOutsideValidity { issuer_keys, .. } => {
+                ChainRefusal::CaOutsideValidity { issuer_keys, .. }
+                | ChainRefusal::Crl { issuer_keys, .. } => {
                     ca.as_ref().is_none_or(|ca| issuer_keys.contains(ca))
                 }
                 _ => false,

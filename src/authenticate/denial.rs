@@ -33,7 +33,7 @@ pub enum Denial {
         /// Why none verifies.
         refusal: ChainRefusal,
         /// Whether the certificate has the registered subject, and its signatures lead to the CA that must have issued it: only the application
-        /// itself has such a certificate, but a CA of its chain is outside its validity.
+        /// itself has such a certificate, but a CA of its chain is outside its validity, or the CRLs do not show whether it is revoked.
         is_its_own: bool,
     },
     /// The certificate does not have the registered subject.
@@ -206,6 +206,7 @@ impl Denial {
                 Some(_) => CLIENT_CA,
                 None => INTERMEDIATE,
             },
+            Self::Chain { refusal: ChainRefusal::Crl { .. }, is_its_own: true, .. } => CRL,
             Self::UnknownClient(_)
             | Self::UnknownCertificate
             | Self::ThumbprintMismatch(_)
@@ -250,15 +251,18 @@ const CERTIFICATE: &str = "the client certificate is not registered for this cli
 /// The texts for an application's own certificate below a CA that is outside its validity.
 const CLIENT_CA: &str = "the CA that has issued the client certificate has expired or is not valid yet: ask the operator of this server which CA replaces it";
 const INTERMEDIATE: &str = "an intermediate CA certificate that was sent with the client certificate has expired or is not valid yet: send a current one";
-/// The text for every assertion that does not authenticate the client, unless the assertion itself shows what to fix.
-const ASSERTION: &str = "the client assertion does not authenticate this client_id: check the client_id, the key, and the claims iss, sub, aud, exp, iat and jti";
+/// The text for an application's own certificate that cannot be checked for revocation.
+const CRL: &str = "this server cannot check at present whether the client certificate is revoked: nothing is wrong with the certificate or the request, so change neither; report it to the operator of this server, and try again later";
+/// The text for every assertion that does not authenticate the client, unless the assertion itself shows what to fix. Without the client's
+/// keys nobody can prove to be the client, so that the last part is for everyone: said to some only, it would reveal which clients are registered.
+const ASSERTION: &str = "the client assertion does not authenticate this client_id: check the client_id, the key, and the claims iss, sub, aud, exp, iat and jti; if all are right, this server may lack the client's current keys: ask its operator";
 
 impl Denial {
     /// Ranks denials: the higher, the more checks have passed.
     const fn closeness(&self) -> u8 {
         match self {
             Self::CredentialExpired { .. } => 4,
-            Self::IssuerMismatch(_) => 3,
+            Self::IssuerMismatch(_) | Self::Chain { is_its_own: true, .. } => 3,
             Self::Chain { .. } => 2,
             Self::SubjectMismatch { .. } => 1,
             _ => 0,

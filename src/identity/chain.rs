@@ -19,7 +19,7 @@ use rustls_pki_types::CertificateDer;
 use budget::Budget;
 use build::{Intermediates, Presented, name_paths};
 use refusal::shown;
-pub use refusal::{ChainRefusal, PathMember};
+pub use refusal::{ChainRefusal, CrlFault, PathMember};
 use signatures::{Signatures, Signed};
 use validate::{Path, judge_leaf, malformed};
 

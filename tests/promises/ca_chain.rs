@@ -256,6 +256,49 @@ async fn an_expired_ca_is_named_to_its_own_clients_only() {
 }
 
 #[tokio::test]
+async fn a_stale_crl_is_named_to_its_own_clients_only() {
+    let upstream = Upstream::start().await;
+    let [corp, partner] = ["Corp CA", "Partner CA"].map(Ca::new);
+    let build = |pins: &[&str]| {
+        let credentials: Vec<String> = pins.iter().map(|pin| format!("{DN}{pin}")).collect();
+        EdgeBuilder::new(upstream.url())
+            .usual_domain("auth0")
+            .trust("corp", &corp.pem())
+            .trust("partner", &partner.pem())
+            .trust("next", &Ca::new("Next CA").pem())
+            .file("corp.crl", corp.crl_between(&[7], -7200, -3600))
+            .file("partner.crl", partner.crl_between(&[], -7200, -3600))
+            .trust_settings("crls = [\"corp.crl\", \"partner.crl\"]")
+            .application("payments", "tls_client_auth", &credentials)
+            .start()
+    };
+    // The second one is as in a rotation to another CA, whichever is first.
+    let (edge, pinned) = (build(&[""]), build(&["\nca = \"next.pem\"", "\nca = \"corp.pem\""]));
+    let not_checked = "this server cannot check at present whether the client certificate is revoked: nothing is wrong with the certificate or the request, so change neither; report it to the operator of this server, and try again later";
+    for (edge, ca, description) in [
+        (&edge, &corp, not_checked),
+        (&pinned, &corp, not_checked),
+        // Another CA has issued it: that the name is registered is not for its holder to know.
+        (&pinned, &partner, NOT_REGISTERED),
+    ] {
+        let client = Client::with(edge, &ca.issue("payments", |_| {}));
+        let refused = refused(edge, &client, &upstream, "payments").await;
+        assert!(
+            refused.reason.starts_with(&chain_refused("a CRL of the path is stale")),
+            "{}",
+            refused.reason
+        );
+        assert_eq!((refused.description.as_str(), &refused.log["code"]), (description, &"crl".into()));
+    }
+    // Nor is it for those who have another name, or a certificate of somebody else's CA of that name.
+    for other in [corp.issue("orders", |_| {}), Ca::new("Corp CA").issue("payments", |_| {})] {
+        refused(&edge, &Client::with(&edge, &other), &upstream, "payments").await.generic_refusal_reason();
+    }
+    edge.stop();
+    pinned.stop();
+}
+
+#[tokio::test]
 async fn a_revoked_certificate_is_refused() {
     let upstream = Upstream::start().await;
     let root = Ca::new("Root CA");

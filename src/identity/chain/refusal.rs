@@ -28,6 +28,37 @@ impl fmt::Display for PathMember {
     }
 }
 
+/// What is wrong with the CRLs of a path. Nothing that a client presents can cure it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CrlFault {
+    /// A CRL is stale, under [`super::super::StaleCrl::Refuse`].
+    #[error("a CRL of the path is stale: its nextUpdate was {next_update}")]
+    Stale {
+        /// When it became stale.
+        next_update: Timestamp,
+    },
+    /// A CA on the path has partitioned CRLs, none of which covers its certificate.
+    #[error("the CRLs of a CA on the path cover only a part of its certificates, not this one")]
+    NotCovering,
+    /// A CRL was not signed by its issuer.
+    #[error("a CRL has the name of a CA on the path but was not signed by it")]
+    Signature,
+    /// The signature algorithm of a CRL is not accepted.
+    #[error("the CRL of {issuer:?} is signed with {algorithm}, which is not accepted")]
+    Algorithm {
+        /// The CA.
+        issuer: String,
+        /// The algorithm.
+        algorithm: String,
+    },
+    /// The keyUsage of a CRL's issuer lacks cRLSign.
+    #[error("the issuer of a CRL may not sign CRLs (keyUsage without cRLSign): {subject:?}")]
+    IssuerNotSigner {
+        /// The CA.
+        subject: String,
+    },
+}
+
 /// Why no path from a certificate to a client CA is valid. `Display` is for the log. Section numbers are those of RFC 5280.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainRefusal {
@@ -179,31 +210,13 @@ pub enum ChainRefusal {
     /// The certificate or a CA on the path is revoked.
     #[error("the certificate or a CA on its path is revoked")]
     Revoked,
-    /// A CRL is stale, under [`super::super::StaleCrl::Refuse`].
-    #[error("a CRL of the path is stale: its nextUpdate was {next_update}")]
-    StaleCrl {
-        /// When it became stale.
-        next_update: Timestamp,
-    },
-    /// A CA on the path has partitioned CRLs, none of which covers its certificate.
-    #[error("the CRLs of a CA on the path cover only a part of its certificates, not this one")]
-    NoCoveringCrl,
-    /// A CRL was not signed by its issuer.
-    #[error("a CRL has the name of a CA on the path but was not signed by it")]
-    CrlSignature,
-    /// The signature algorithm of a CRL is not accepted.
-    #[error("the CRL of {issuer:?} is signed with {algorithm}, which is not accepted")]
-    CrlAlgorithm {
-        /// The CA.
-        issuer: String,
-        /// The algorithm.
-        algorithm: String,
-    },
-    /// The keyUsage of a CRL's issuer lacks cRLSign.
-    #[error("the issuer of a CRL may not sign CRLs (keyUsage without cRLSign): {subject:?}")]
-    CrlIssuerNotSigner {
-        /// The CA.
-        subject: String,
+    /// The signatures of the path are valid, but the configured CRLs do not show whether a certificate of it is revoked.
+    #[error("{fault}")]
+    Crl {
+        /// What is wrong with them.
+        fault: CrlFault,
+        /// SHA-256 of the SubjectPublicKeyInfo of every CA on the path.
+        issuer_keys: Box<[[u8; 32]]>,
     },
     /// A CA certificate contains noRevAvail (RFC 9608 section 3).
     #[error(

@@ -2,7 +2,7 @@
 
 use super::{
     budget::Budget,
-    refusal::{ChainRefusal, shown},
+    refusal::{ChainRefusal, CrlFault, shown},
 };
 use crate::{
     clock::Timestamp,
@@ -39,6 +39,26 @@ impl Coverage {
     const EXEMPT: Self = Self { is_covered: true, ..Self::UNCHECKED };
 }
 
+/// Why a certificate is refused.
+pub(super) enum Fault {
+    /// The CRLs do not show whether it is revoked.
+    Crl(CrlFault),
+    /// For another reason.
+    Other(ChainRefusal),
+}
+
+impl From<CrlFault> for Fault {
+    fn from(fault: CrlFault) -> Self {
+        Self::Crl(fault)
+    }
+}
+
+impl From<ChainRefusal> for Fault {
+    fn from(refusal: ChainRefusal) -> Self {
+        Self::Other(refusal)
+    }
+}
+
 /// Checks a certificate by the CRLs of its issuer.
 ///
 /// Without any CRL of the issuer nothing is checked. Of several CRLs the newest applies that is not dated in the future.
@@ -48,7 +68,7 @@ pub(super) fn check(
     authorities: &Authorities,
     now: Timestamp,
     budget: &mut Budget,
-) -> Result<Coverage, ChainRefusal> {
+) -> Result<Coverage, Fault> {
     let own = match signed_crls(issuer, authorities, budget) {
         Err(_) if target.no_revocation => return Ok(Coverage::EXEMPT),
         own => own?,
@@ -62,22 +82,22 @@ pub(super) fn check(
     // The newest is first. If all are dated in the future, the oldest applies.
     let current = covering.iter().find(|crl| !crl.is_future_dated(now)).or(covering.last());
     let Some(crl) = current else {
-        return if target.no_revocation { Ok(Coverage::EXEMPT) } else { Err(ChainRefusal::NoCoveringCrl) };
+        return if target.no_revocation { Ok(Coverage::EXEMPT) } else { Err(CrlFault::NotCovering.into()) };
     };
     let upcoming = covering.iter().filter(|crl| crl.is_future_dated(now)).map(|crl| crl.this_update);
     let mut until = upcoming.min().map_or(Timestamp::MAX, |begins| (begins - CLOCK_SKEW).previous());
     if authorities.policy().stale == StaleCrl::Refuse && !target.no_revocation {
         if now >= crl.next_update {
-            return Err(ChainRefusal::StaleCrl { next_update: crl.next_update });
+            return Err(CrlFault::Stale { next_update: crl.next_update }.into());
         }
         until = until.min(crl.next_update.previous());
     }
     if !issuer.may_sign_crls() {
-        let refusal = || ChainRefusal::CrlIssuerNotSigner { subject: shown(&issuer.subject) };
-        return if target.no_revocation { Ok(Coverage::EXEMPT) } else { Err(refusal()) };
+        let fault = || CrlFault::IssuerNotSigner { subject: shown(&issuer.subject) };
+        return if target.no_revocation { Ok(Coverage::EXEMPT) } else { Err(fault().into()) };
     }
     if crl.revokes(target.serial) {
-        return Err(ChainRefusal::Revoked);
+        return Err(ChainRefusal::Revoked.into());
     }
     let is_partitioned = own.iter().any(|crl| crl.scope.is_some());
     Ok(Coverage { until, is_covered: true, is_partitioned })
@@ -89,7 +109,7 @@ fn signed_crls<'a>(
     issuer: &Ca,
     authorities: &'a Authorities,
     budget: &mut Budget,
-) -> Result<Vec<&'a Crl>, ChainRefusal> {
+) -> Result<Vec<&'a Crl>, Fault> {
     let mut own = Vec::new();
     let mut fault = None;
     for crl in authorities.crls_of(&issuer.subject) {
@@ -102,15 +122,15 @@ fn signed_crls<'a>(
         }
         match crl.signer(issuer) {
             Signer::Yes => own.push(crl),
-            Signer::No => fault = Some(ChainRefusal::CrlSignature),
+            Signer::No => fault = Some(CrlFault::Signature),
             Signer::Algorithm(algorithm) => {
                 let (issuer, algorithm) = (shown(&issuer.subject), algorithm.to_owned());
-                fault = fault.or(Some(ChainRefusal::CrlAlgorithm { issuer, algorithm }));
+                fault = fault.or(Some(CrlFault::Algorithm { issuer, algorithm }));
             }
         }
     }
     match fault {
-        Some(fault) if own.is_empty() => Err(fault),
+        Some(fault) if own.is_empty() => Err(fault.into()),
         _ => Ok(own),
     }
 }

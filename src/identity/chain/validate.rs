@@ -6,8 +6,8 @@ use super::{
     VerifiedPath,
     budget::Budget,
     constraints, policies,
-    refusal::{ChainRefusal, PathMember, shown},
-    revocation::{self, Target},
+    refusal::{ChainRefusal, CrlFault, PathMember, shown},
+    revocation::{self, Fault, Target},
 };
 use crate::{
     clock::Timestamp,
@@ -89,8 +89,15 @@ impl Path<'_> {
     }
 
     fn outside_validity(&self, client_ca: Option<String>, reason: UnusableCa) -> ChainRefusal {
-        let issuer_keys = self.cas.iter().map(|ca| ca.spki_hash).collect();
-        ChainRefusal::CaOutsideValidity { client_ca, reason, issuer_keys }
+        ChainRefusal::CaOutsideValidity { client_ca, reason, issuer_keys: self.issuer_keys() }
+    }
+
+    fn uncheckable(&self, fault: CrlFault) -> ChainRefusal {
+        ChainRefusal::Crl { fault, issuer_keys: self.issuer_keys() }
+    }
+
+    fn issuer_keys(&self) -> Box<[[u8; 32]]> {
+        self.cas.iter().map(|ca| ca.spki_hash).collect()
     }
 
     /// The path with the CA at this index as its trust anchor.
@@ -180,7 +187,13 @@ impl Path<'_> {
             no_revocation: self.extensions.no_revocation && self.extensions.distribution_points.is_none(),
         };
         let Some(issuer) = self.cas.first() else { return Ok(Timestamp::MAX) };
-        let mut coverages = vec![revocation::check(&leaf, issuer, authorities, now, budget)?];
+        let mut check = |target: &Target<'_>, issuer: &Ca| {
+            revocation::check(target, issuer, authorities, now, budget).map_err(|fault| match fault {
+                Fault::Crl(fault) => self.uncheckable(fault),
+                Fault::Other(refusal) => refusal,
+            })
+        };
+        let mut coverages = vec![check(&leaf, issuer)?];
         let above = match authorities.policy().depth {
             CrlDepth::Leaf => 0,
             CrlDepth::Chain => self.cas.len(),
@@ -192,14 +205,14 @@ impl Path<'_> {
                 is_ca: true,
                 no_revocation: false,
             };
-            coverages.push(revocation::check(&target, issuer, authorities, now, budget)?);
+            coverages.push(check(&target, issuer)?);
         }
         // If a CA above the issuing CA has partitioned CRLs, each certificate up to the nearest client CA must be covered.
         let presented = coverages.get(..=self.presented).unwrap_or(&coverages);
         if presented.iter().skip(1).any(|coverage| coverage.is_partitioned)
             && !presented.iter().all(|coverage| coverage.is_covered)
         {
-            return Err(ChainRefusal::NoCoveringCrl);
+            return Err(self.uncheckable(CrlFault::NotCovering));
         }
         Ok(coverages.iter().map(|coverage| coverage.until).min().unwrap_or(Timestamp::MAX))
     }

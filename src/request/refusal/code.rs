@@ -78,12 +78,7 @@ fn of_denial(denial: &Denial) -> Code {
         Denial::ThumbprintMismatch(_) => Code::ThumbprintMismatch,
         Denial::Chain { refusal, .. } => match refusal {
             ChainRefusal::Revoked => Code::CertificateRevoked,
-            ChainRefusal::StaleCrl { .. }
-            | ChainRefusal::NoCoveringCrl
-            | ChainRefusal::CrlSignature
-            | ChainRefusal::CrlAlgorithm { .. }
-            | ChainRefusal::CrlIssuerNotSigner { .. }
-            | ChainRefusal::NoRevocationForCa { .. } => Code::Crl,
+            ChainRefusal::Crl { .. } | ChainRefusal::NoRevocationForCa { .. } => Code::Crl,
             ChainRefusal::Expired { .. } => Code::CertificateExpired,
             ChainRefusal::NotYetValid { .. } => Code::CertificateNotYetValid,
             _ => Code::Chain,

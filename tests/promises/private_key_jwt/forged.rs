@@ -5,8 +5,8 @@ use testkit::jws::{SigningKey, hs256, signing_input, unsigned};
 
 use super::Setup;
 
-/// The one text for every assertion that no registered key has signed.
-const GENERIC: &str = "the client assertion does not authenticate this client_id: check the client_id, the key, and the claims iss, sub, aud, exp, iat and jti";
+/// The one text for every assertion that no registered key has signed, or whose client has no keys.
+pub(super) const GENERIC: &str = "the client assertion does not authenticate this client_id: check the client_id, the key, and the claims iss, sub, aud, exp, iat and jti; if all are right, this server may lack the client's current keys: ask its operator";
 
 /// With one RSA key for PS256 and one on P-256, both with `kid`.
 async fn setup() -> (SigningKey, SigningKey, Setup) {

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use testkit::jws::SigningKey;
 
-use super::{CLIENT, Setup, request};
+use super::{CLIENT, Setup, forged::GENERIC, request, request_as};
 use crate::support::{
     Upstream,
     admin::{happens, status},
@@ -133,7 +133,8 @@ async fn an_empty_key_set_revokes_all_keys() {
     setup.passes(&setup.assertion(&ec, "ES256")).await;
     published.answer(StatusCode::OK, &json!({ "keys": [] }).to_string());
     setup.edge.wait_for_log("\"reloaded\",\"generation\":2");
-    let (_, reason) = setup.refuses(&setup.assertion(&ec, "ES256")).await;
+    let (description, reason) = setup.refuses(&setup.assertion(&ec, "ES256")).await;
+    assert_eq!(description, GENERIC);
     assert!(reason.ends_with("its key set has no keys"), "{reason}");
     let problem = status(&setup.edge, "").await["health"]["problems"][0].clone();
     assert_eq!((&problem["code"], &problem["level"]), (&"key_set_missing".into(), &"degraded".into()));
@@ -151,8 +152,14 @@ async fn without_any_key_every_assertion_is_refused() {
     let published = Published::start(&json!({})).await;
     published.answer(StatusCode::SERVICE_UNAVAILABLE, "");
     let setup = published.setup().await;
-    let (_, reason) = setup.refuses(&setup.assertion(&ec, "ES256")).await;
+    let (description, reason) = setup.refuses(&setup.assertion(&ec, "ES256")).await;
     assert!(reason.ends_with("its key set has not been fetched yet"), "{reason}");
+    // Without keys nobody can prove to be the client: others who name it, or a client that is unknown, read the same.
+    assert!(description.ends_with("this server may lack the client's current keys: ask its operator"));
+    assert_eq!(setup.refuses(&setup.assertion(&SigningKey::p256(), "ES256")).await.0, description);
+    let unknown = setup.claims(&json!({ "iss": "unknown", "sub": "unknown" }));
+    let unknown = request_as("unknown", &ec.token(&json!({ "alg": "ES256" }), &unknown));
+    assert_eq!(setup.refuses_request(unknown).await.0, description);
     // Nothing claims that there is one.
     let line = setup.edge.wait_for_log("\"key set fetch failed, and none is cached\"");
     assert!(line.contains("refused until it has been fetched") && line.contains("503"), "{line}");

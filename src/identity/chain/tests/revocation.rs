@@ -7,15 +7,20 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 use testkit::Ca;
 
-use super::{refused, serial, verified};
+use super::{key, refused, serial, verified};
 use crate::{
     clock::Timestamp,
     identity::{
         authorities::{Authorities, CrlDepth, RevocationPolicy, StaleCrl},
-        chain::{ChainRefusal, ChainVerdict, verify_chain},
+        chain::{ChainRefusal, ChainVerdict, CrlFault, verify_chain},
         testing::{NOW, between, client, trust_with, until},
     },
 };
+
+/// The refusal of a path with these CAs.
+fn uncheckable(fault: CrlFault, cas: &[&Ca]) -> ChainRefusal {
+    ChainRefusal::Crl { fault, issuer_keys: cas.iter().map(|ca| key(ca)).collect() }
+}
 
 #[test]
 fn a_revoked_leaf_or_intermediate_is_refused() {
@@ -70,7 +75,8 @@ fn a_forged_intermediate_crl_refuses_its_certificates() {
     let root = Ca::new("root");
     let (sub, impostor) = (root.intermediate("sub", |_| {}), Ca::new("sub"));
     let trusted = trust_with(&[&root], vec![impostor.crl_der(&[], |_| {})], StaleCrl::Refuse);
-    assert_eq!(refused(&[sub.leaf("a", |_| {}), sub.der()], &trusted), ChainRefusal::CrlSignature);
+    let refusal = refused(&[sub.leaf("a", |_| {}), sub.der()], &trusted);
+    assert_eq!(refusal, uncheckable(CrlFault::Signature, &[&sub, &root]));
 }
 
 #[test]
@@ -92,7 +98,8 @@ fn an_anchor_without_crl_sign_cannot_revoke() {
         Authorities::new(vec![anchor.der()], vec![root.crl_der(&[], |_| {})], RevocationPolicy::default())
             .unwrap();
     let refusal = refused(&[root.leaf("a", |_| {})], &trusted);
-    assert_eq!(refusal, ChainRefusal::CrlIssuerNotSigner { subject: "CN=root".into() });
+    let fault = CrlFault::IssuerNotSigner { subject: "CN=root".into() };
+    assert_eq!(refusal, uncheckable(fault, &[&root]));
 }
 
 #[test]
@@ -143,7 +150,9 @@ fn crl_depth_decides_whether_intermediates_are_checked() {
     }
     // A stale CRL higher up does not matter then.
     let stale = || vec![root.crl_der(&[], until(2028)), sub.crl_der(&[2], |_| {})];
-    assert!(matches!(refused(&chain(&good), &deep(CrlDepth::Chain, stale())), ChainRefusal::StaleCrl { .. }));
+    let fault = CrlFault::Stale { next_update: date_time_ymd(2028, 1, 1).into() };
+    let refusal = refused(&chain(&good), &deep(CrlDepth::Chain, stale()));
+    assert_eq!(refusal, uncheckable(fault, &[&sub, &root]));
     let until = verified(&chain(&good), &deep(CrlDepth::Leaf, stale()))[0].validity.not_after;
     assert_eq!(until, Timestamp::from(date_time_ymd(2035, 1, 1)).previous());
 }
@@ -160,6 +169,7 @@ fn scope(uri: &str, of: Option<CrlScope>) -> impl FnOnce(&mut CertificateRevocat
 fn a_partitioned_crl_covers_only_what_it_names() {
     const URI: &str = "http://crl.example/1.crl";
     let root = Ca::new("root");
+    let not_covering = |cas: &[&Ca]| uncheckable(CrlFault::NotCovering, cas);
     let point = |uri: &'static str, number: u64| {
         move |p: &mut rcgen::CertificateParams| {
             serial(number)(p);
@@ -169,11 +179,8 @@ fn a_partitioned_crl_covers_only_what_it_names() {
     let leaves = [
         (root.leaf("covered", point(URI, 1)), None),
         (root.leaf("revoked", point(URI, 2)), Some(ChainRefusal::Revoked)),
-        (root.leaf("elsewhere", point("http://crl.example/2.crl", 3)), Some(ChainRefusal::NoCoveringCrl)),
-        (
-            root.leaf("revoked elsewhere", point("http://crl.example/2.crl", 2)),
-            Some(ChainRefusal::NoCoveringCrl),
-        ),
+        (root.leaf("elsewhere", point("http://crl.example/2.crl", 3)), Some(not_covering(&[&root]))),
+        (root.leaf("revoked elsewhere", point("http://crl.example/2.crl", 2)), Some(not_covering(&[&root]))),
         (root.leaf("of no point", serial(4)), None),
     ];
     let trusted = trust_with(&[&root], vec![root.crl_der(&[2], scope(URI, None))], StaleCrl::Refuse);
@@ -188,7 +195,7 @@ fn a_partitioned_crl_covers_only_what_it_names() {
     let leaf = root.leaf("a", point(URI, 1));
     assert_eq!(
         refused(&[leaf], &trust_with(&[&root], vec![of_cas.clone()], StaleCrl::Refuse)),
-        ChainRefusal::NoCoveringCrl
+        not_covering(&[&root])
     );
     // With a CRL for clients beside it, both are covered.
     let sub = root.intermediate("sub", point(URI, 5));
@@ -197,5 +204,6 @@ fn a_partitioned_crl_covers_only_what_it_names() {
     verified(&chain, &trust_with(&[&root], lists, StaleCrl::Refuse));
     let of_users = root.crl_der(&[], scope(URI, Some(CrlScope::UserCertsOnly)));
     let lists = vec![of_users, sub.crl_der(&[], |_| {})];
-    assert_eq!(refused(&chain, &trust_with(&[&root], lists, StaleCrl::Refuse)), ChainRefusal::NoCoveringCrl);
+    let refusal = refused(&chain, &trust_with(&[&root], lists, StaleCrl::Refuse));
+    assert_eq!(refusal, not_covering(&[&sub, &root]));
 }
