@@ -1,4 +1,4 @@
-//! `doctor`: sends forged headers straight to every origin, and reports which of them believes these.
+//! `doctor`: sends forged headers straight to every origin, and reports which of them believes these, or needs none.
 
 mod forged;
 mod origin;
@@ -51,7 +51,7 @@ impl Findings {
     }
 }
 
-/// Exits 1 if an origin believes forged headers, 3 if none does but not every origin could be judged, else 0.
+/// Exits 1 if an origin believes forged headers, or gives tokens to anyone, 3 if none does but not every origin could be judged, else 0.
 pub(super) fn doctor(config: &Input, client_ids: &[String], is_json: bool) -> ExitCode {
     let built = build(config, Purpose::Start, &Clock::System);
     let Some((settings, site)) = &built.site else {
@@ -79,7 +79,7 @@ pub(super) fn doctor(config: &Input, client_ids: &[String], is_json: bool) -> Ex
         Err(error) => return print::failure(error),
     };
     let code = match findings.severity() {
-        origin::Severity::Believes => ExitCode::from(1),
+        origin::Severity::Open | origin::Severity::Believes => ExitCode::from(1),
         origin::Severity::Unknown => ExitCode::from(3),
         origin::Severity::Refuses => ExitCode::SUCCESS,
     };

@@ -87,7 +87,7 @@ async fn a_server_that_trusts_headers_of_anyone_is_found() {
         "BELIEVES FORGED HEADERS",
         "without headers: 401 invalid_client",
         "with forged headers of the profile nginx, as \"payments\": 200 with an access token",
-        "\norigins that believe forged headers: 1, that refuse them: 0, that cannot be judged: 0, that were not asked: 0\n",
+        "\norigins that give tokens to anyone: 0, that believe forged headers: 1, that refuse them: 0, that cannot be judged: 0, that were not asked: 0\n",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
@@ -186,7 +186,7 @@ async fn no_upstream_is_passed_over_in_silence() {
         "(upstream \"put\", domain put.example): its routes with authenticate = \"client\" or \"certificate\" have neither".to_owned(),
         "(upstream \"unused\"): no domain uses it; remove it, or name it as upstream of a [[domain]]\n".to_owned(),
         "domain login.example): no route has authenticate = \"client\" or \"certificate\"; its origins were examined for another domain; ".to_owned(),
-        "\norigins that believe forged headers: 2, that refuse them: 1, that cannot be judged: 1, that were not asked: 3\n".to_owned(),
+        "\norigins that give tokens to anyone: 0, that believe forged headers: 2, that refuse them: 1, that cannot be judged: 1, that were not asked: 3\n".to_owned(),
     ] {
         assert!(text.contains(&part), "{part}\n{text}");
     }
@@ -262,6 +262,39 @@ async fn a_server_that_demands_the_edges_certificate_is_closed() {
 }
 
 #[tokio::test]
+async fn a_server_that_gives_tokens_to_anyone_is_found() {
+    let open = Upstream::answering(|_| token()).await;
+    let (code, text) = doctor(configuration(&open.url()), &[]).await;
+    assert_eq!(code, Some(1), "{text}");
+    for line in [
+        "  GIVES TOKENS TO ANYONE: a request that names an application gets an access token without any credential",
+        "  without headers: 200 with an access token",
+        "  register the application at the server with its authentication method, not as a public client",
+        "  requests with forged headers: 0",
+        "\norigins that give tokens to anyone: 1, that believe forged headers: 0, that",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    // One that only some applications need no credential for.
+    let partly = Upstream::answering(|seen| {
+        if String::from_utf8_lossy(&seen.body).contains("client_id=payments") {
+            token()
+        } else {
+            refusal(401, "invalid_client")
+        }
+    })
+    .await;
+    let (code, text) = doctor(configuration(&partly.url()), &[]).await;
+    assert!(code == Some(1) && text.contains("  GIVES TOKENS TO ANYONE: "), "{text}");
+    assert!(text.contains(", as \"payments\": 200 with an access token\n"), "{text}");
+    let (code, text) = doctor(configuration(&open.url()), &["--json"]).await;
+    let mut printed = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+    let origin = &printed.next().unwrap().unwrap()["origins"][0];
+    assert_eq!((code, &origin["verdict"], &origin["reason"]), (Some(1), &"open".into(), &().into()));
+    assert_eq!((&origin["plain"]["token"], &origin["forged_requests"]), (&true.into(), &0.into()));
+}
+
+#[tokio::test]
 async fn what_cannot_be_told_is_no_all_clear() {
     let refusing = Upstream::answering(|_| refusal(401, "invalid_client")).await;
     let (code, text) = doctor(configuration(&refusing.url()), &[]).await;
@@ -270,9 +303,17 @@ async fn what_cannot_be_told_is_no_all_clear() {
         "{text}"
     );
 
-    let open = Upstream::answering(|_| token()).await;
-    let (code, text) = doctor(configuration(&open.url()), &[]).await;
-    assert!(code == Some(3) && text.contains("to a client that nobody vouches for"), "{text}");
+    let page = Upstream::answering(|_| refusal(200, "")).await;
+    let client = self_signed("billing");
+    let domain =
+        "[[domain.route]]\npath = \"/accounts\"\nmethods = [\"GET\"]\nauthenticate = \"certificate\"";
+    let public = EdgeBuilder::new(page.url())
+        .domain("a.example", domain)
+        .self_signed_application("billing", &[client.thumbprint()]);
+    let (code, text) = doctor(public, &[]).await;
+    let expected =
+        "cannot tell: it gives a success to a client that nobody vouches for, as a public page does";
+    assert!(code == Some(3) && text.contains(expected), "{text}");
 
     let differing = Upstream::answering(|seen| {
         if verified(seen) { refusal(400, "unauthorized_client") } else { refusal(401, "invalid_client") }

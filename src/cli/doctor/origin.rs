@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{
     forged::{Forgery, NOT_VERIFIED},
-    question::{Answer, Outcome, Question},
+    question::{Answer, Content, Outcome, Question},
 };
 use crate::{
     forward::{ClientTls, OriginPolicy, Pools, RequestBody, Target, TargetSpec},
@@ -70,11 +70,15 @@ pub(super) enum Severity {
     Unknown,
     /// Forged headers got what was asked for.
     Believes,
+    /// A request without any credential got an access token: nothing need be forged.
+    Open,
 }
 
 impl Diagnosis {
     pub(super) fn severity(&self) -> Severity {
         match (&self.plain, &self.tried.forged, &self.edge) {
+            (Ok(plain), ..) if plain.content == Content::Token => Severity::Open,
+            // A page may be public.
             (Ok(plain), ..) if plain.is_success() => Severity::Unknown,
             (_, Some(forged), _) if forged.answer.is_success() => Severity::Believes,
             (_, None, Ok(edge)) if edge.is_success() && self.tried.unanswered == 0 => Severity::Refuses,
@@ -130,11 +134,20 @@ impl<'a> Surgery<'a> {
         let mut diagnoses = Vec::new();
         for (index, origin) in self.stranger.spec.origins.iter().enumerate() {
             let Some(first) = self.forgeries.first() else { break };
-            let plain = self.send(&self.stranger, index, first, &[]).await;
+            let mut plain = self.send(&self.stranger, index, first, &[]).await;
             let tried = match &plain {
-                Ok(plain) => self.forge(index, plain).await,
-                Err(_) => Tried::default(),
+                // Forged headers show nothing if there is a success without them.
+                Ok(plain) if !plain.is_success() => self.forge(index, plain).await,
+                _ => Tried::default(),
             };
+            // One application may be public at the server, which needs no headers then.
+            if let Some(forged) = tried.forged.as_ref().filter(|forged| forged.answer.is_success())
+                && let Some(forgery) = self.forgeries.iter().find(|one| one.client_id == forged.client_id)
+                && let answer @ Ok(Answer { content: Content::Token, .. }) =
+                    self.send(&self.stranger, index, forgery, &[]).await
+            {
+                plain = answer;
+            }
             let ours = first.headers(&self.domain.profile, first.verdict).unwrap_or_default();
             let edge = self.send(&self.domain.target, index, first, &ours).await;
             diagnoses.push(Diagnosis {

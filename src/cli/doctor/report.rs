@@ -47,7 +47,8 @@ fn summary(findings: &Findings) -> String {
     let missing: HashSet<_> =
         missing.flat_map(|one| one.urls.iter().map(move |url| (&one.upstream, url))).collect();
     format!(
-        "origins that believe forged headers: {}, that refuse them: {}, that cannot be judged: {}, that were not asked: {}",
+        "origins that give tokens to anyone: {}, that believe forged headers: {}, that refuse them: {}, that cannot be judged: {}, that were not asked: {}",
+        count(Severity::Open),
         count(Severity::Believes),
         count(Severity::Refuses),
         count(Severity::Unknown),
@@ -60,6 +61,7 @@ pub(super) fn to_json(findings: &Findings) -> Value {
     let origin = |diagnosis: &Diagnosis| {
         let Diagnosis { domain, upstream, url, asked, tried, plain, edge, gives: _ } = diagnosis;
         let verdict = match diagnosis.severity() {
+            Severity::Open => "open",
             Severity::Believes => "believes",
             Severity::Refuses if plain.is_err() => "closed",
             Severity::Refuses => "refuses",
@@ -130,6 +132,12 @@ fn lines(diagnosis: &Diagnosis) -> Vec<String> {
     };
     let mut lines = Vec::new();
     match diagnosis.severity() {
+        Severity::Open => {
+            lines.push(
+                "GIVES TOKENS TO ANYONE: a request that names an application gets an access token without any credential"
+                    .to_owned(),
+            );
+        }
         Severity::Believes => {
             lines.push(
                 "BELIEVES FORGED HEADERS: anyone who reaches this address can impersonate any application"
@@ -153,7 +161,13 @@ fn lines(diagnosis: &Diagnosis) -> Vec<String> {
         ));
     }
     lines.push(edge_line);
-    if diagnosis.severity() == Severity::Believes {
+    if diagnosis.severity() == Severity::Open {
+        lines.push(
+            "register the application at the server with its authentication method, not as a public client"
+                .to_owned(),
+        );
+    }
+    if matches!(diagnosis.severity(), Severity::Open | Severity::Believes) {
         lines.push("let only the edge reach it: client_certificate under [[upstream]], a loopback address or a Unix socket; from this machine, a server that trusts the machine's address is expected to believe".to_owned());
     }
     lines
@@ -165,7 +179,7 @@ fn unknown(diagnosis: &Diagnosis) -> String {
     match (&diagnosis.plain, &tried.forged, &diagnosis.edge) {
         (Err(_), _, Err(_)) => "it answers nobody".to_owned(),
         (Ok(answer), ..) if answer.is_success() => {
-            format!("it gives a {gives} to a client that nobody vouches for")
+            format!("it gives a {gives} to a client that nobody vouches for, as a public page does")
         }
         (_, Some(_), _) => format!("forged headers change its answer, but give no {gives}"),
         (_, None, Ok(edge)) if edge.is_success() => {
