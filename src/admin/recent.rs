@@ -21,7 +21,7 @@ use crate::{
 const WINDOW: Duration = Duration::from_secs(60);
 /// The fewest server errors, and the fewest handshakes that fail by their PROXY header, that are reported.
 const FEW: u64 = 3;
-/// The fewest other failed handshakes, and the fewest closed connections, that are reported.
+/// The fewest failed handshakes, if they are at least half of all, and the fewest closed connections, that are reported.
 const MANY: u64 = 10;
 /// Server errors are reported if they are more than one of so many responses.
 const ONE_OF: u64 = 20;
@@ -153,27 +153,30 @@ fn server_errors(
 }
 
 fn handshakes(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
-    if now.handshakes > before.handshakes {
-        return None;
-    }
+    const PROXY_HEADER: &str = HandshakeFailure::ProxyHeader.value();
+    const ALERT: &str = HandshakeFailure::Alert.value();
     let of = |index| since(&before.handshake_failures, &now.handshake_failures, index);
     let failed: u64 = (0..HandshakeFailure::VALUES.len()).map(of).sum();
-    let by_header = of(HandshakeFailure::ProxyHeader as usize);
-    let is_served = since(&before.requests, &now.requests, Outcome::Forwarded as usize) > 0;
-    if by_header >= FEW && by_header * 2 > failed {
-        let what = format!(
-            "all {failed} TLS handshakes of the last minute have failed, {by_header} by their PROXY header: compare what the load balancer sends with proxy_protocol and trusted_proxies of [listen]"
-        );
-        return Some((if is_served { Kind::NoHandshakes } else { Kind::ProxyHeaders }, what));
-    }
-    if failed < MANY || is_served {
+    let all = failed + now.handshakes.saturating_sub(before.handshakes);
+    let (reason, most) = most(HandshakeFailure::VALUES, of)?;
+    let is_header = reason == PROXY_HEADER && most >= FEW && most * 2 > failed && failed == all;
+    if !is_header && (failed < MANY || failed * 2 < all) {
         return None;
     }
-    let (reason, most) = most(HandshakeFailure::VALUES, of)?;
+    let look = match reason {
+        PROXY_HEADER => {
+            "compare what the load balancer sends with proxy_protocol and trusted_proxies of [listen]"
+        }
+        ALERT => {
+            "clients end a handshake by an alert if they do not trust the server certificate, for example; \"handshake failed\" in the log names the alert"
+        }
+        _ => "see \"handshake failed\" in the log",
+    };
     let what = format!(
-        "all {failed} TLS handshakes of the last minute have failed, {most} by {reason}: see \"handshake failed\" in the log"
+        "{failed} of {all} TLS handshakes of the last minute have failed, {most} by {reason}: {look}"
     );
-    Some((Kind::NoHandshakes, what))
+    let is_served = since(&before.requests, &now.requests, Outcome::Forwarded as usize) > 0;
+    Some((if is_header && !is_served { Kind::ProxyHeaders } else { Kind::HandshakesFailing }, what))
 }
 
 fn connections(before: &Totals, now: &Totals) -> Option<(Kind, String)> {

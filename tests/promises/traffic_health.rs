@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    Client, DOMAIN, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
+    Ca, Client, DOMAIN, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
     scripted::{Scripted, read_request},
     with_client,
 };
@@ -180,7 +180,13 @@ async fn a_balancer_without_the_expected_header_is_a_problem() {
         assert!(client.tls().await.is_err());
     }
     admin::happens(async || problem(&edge, "handshakes_failing").await.is_some()).await;
-    assert_problem(&edge, "handshakes_failing", "degraded", "3 by their PROXY header: compare").await;
+    assert_problem(
+        &edge,
+        "handshakes_failing",
+        "degraded",
+        "3 of 3 TLS handshakes of the last minute have failed, 3 by proxy_header: compare",
+    )
+    .await;
     let header = b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 443\r\n";
     assert_eq!(client.prelude(header).token("billing").await.status, 200);
     assert_eq!(problem(&edge, "handshakes_failing").await, None);
@@ -188,18 +194,35 @@ async fn a_balancer_without_the_expected_header_is_a_problem() {
 }
 
 #[tokio::test]
-async fn failed_handshakes_are_a_problem_if_nobody_succeeds() {
+async fn failed_handshakes_are_a_problem_by_their_share() {
     let upstream = Upstream::start().await;
-    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
-    let client = Client::with(&edge, &client);
+    let (edge, credentials) = with_client(EdgeBuilder::new(upstream.url()));
+    let client = Client::with(&edge, &credentials);
     for _ in 0..10 {
         let mut garbage = client.tcp().await.unwrap();
         garbage.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let _ = garbage.read_to_end(&mut Vec::new()).await;
     }
     admin::happens(async || problem(&edge, "handshakes_failing").await.is_some()).await;
-    assert_problem(&edge, "handshakes_failing", "warning", "have failed, 10 by plain_http").await;
-    assert_eq!(client.token("billing").await.status, 200);
+    assert_problem(&edge, "handshakes_failing", "warning", "10 of 10 TLS handshakes").await;
+    // A few that succeed show nothing of those that fail.
+    for _ in 0..2 {
+        assert_eq!(client.token("billing").await.status, 200);
+    }
+    let what = "10 of 12 TLS handshakes of the last minute have failed, 10 by plain_http";
+    assert_problem(&edge, "handshakes_failing", "warning", what).await;
+    // Clients that do not trust the server certificate.
+    let distrustful = (edge.https, Ca::new("Another CA").der());
+    for _ in 0..11 {
+        assert!(Client::with(&distrustful, &credentials).tls().await.is_err());
+    }
+    let alerts = "mtls_edge_handshake_failures_total{reason=\"alert\"}";
+    admin::happens(async || admin::metric(&edge, alerts).await == 11).await;
+    assert_problem(&edge, "handshakes_failing", "warning", "11 by alert: clients end a handshake ").await;
+    // As many succeed, and one more.
+    for _ in 0..20 {
+        assert_eq!(client.token("billing").await.status, 200);
+    }
     assert_eq!(problem(&edge, "handshakes_failing").await, None);
     edge.stop();
 }

@@ -57,7 +57,7 @@ kinds! {
     AdminCertificateExpired: Degraded "admin_certificate_expired",
     SomeServerErrors: Warning "server_errors",
     SomeResponsesBrokenOff: Warning "responses_broken_off",
-    NoHandshakes: Warning "handshakes_failing",
+    HandshakesFailing: Warning "handshakes_failing",
     RequestsCancelled: Warning "requests_cancelled",
     ConnectionsRefused: Warning "connections_refused",
     OriginFailing: Warning "origin_failing",

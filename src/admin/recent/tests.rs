@@ -92,29 +92,41 @@ fn it_is_said_who_has_failed() {
     }
 }
 
+fn failures(handshakes: u64, forwarded: u64, failures: &[(HandshakeFailure, u64)]) -> Totals {
+    let mut counts = vec![0; HandshakeFailure::VALUES.len()];
+    for (failure, count) in failures {
+        counts[*failure as usize] = *count;
+    }
+    Totals { requests: vec![forwarded], handshakes, handshake_failures: counts, ..Totals::default() }
+}
+
 #[test]
-fn failed_handshakes_matter_only_if_nobody_succeeds() {
-    let totals = |handshakes, forwarded, failures: &[(HandshakeFailure, u64)]| {
-        let mut counts = vec![0; HandshakeFailure::VALUES.len()];
-        for (failure, count) in failures {
-            counts[*failure as usize] = *count;
-        }
-        Totals { requests: vec![forwarded], handshakes, handshake_failures: counts, ..Totals::default() }
-    };
-    for (handshakes, forwarded, failures, kind) in [
+fn failed_handshakes_are_reported_by_their_share() {
+    for (handshakes, forwarded, failed, kind) in [
         (0, 0, &[(ProxyHeader, 2)][..], None),
         (0, 0, &[(ProxyHeader, 3), (Closed, 2)], Some(Kind::ProxyHeaders)),
-        (0, 9, &[(ProxyHeader, 3), (Closed, 2)], Some(Kind::NoHandshakes)),
+        (0, 9, &[(ProxyHeader, 3), (Closed, 2)], Some(Kind::HandshakesFailing)),
         (1, 0, &[(ProxyHeader, 3)], None),
-        (0, 0, &[(ProxyHeader, 5), (Closed, 5)], Some(Kind::NoHandshakes)),
-        (0, 0, &[(Alert, 10)], Some(Kind::NoHandshakes)),
-        (0, 1, &[(Alert, 10)], None),
-        (1, 0, &[(Alert, 10)], None),
+        (1, 0, &[(ProxyHeader, 10)], Some(Kind::HandshakesFailing)),
+        (0, 0, &[(ProxyHeader, 5), (Closed, 5)], Some(Kind::HandshakesFailing)),
+        (0, 0, &[(Alert, 10)], Some(Kind::HandshakesFailing)),
+        // However many requests are served on older connections.
+        (0, 99, &[(Alert, 10)], Some(Kind::HandshakesFailing)),
+        (10, 10, &[(Alert, 10)], Some(Kind::HandshakesFailing)),
+        (11, 11, &[(Alert, 10)], None),
         (0, 0, &[(Alert, 9)], None),
     ] {
-        let totals = totals(handshakes, forwarded, failures);
+        let totals = failures(handshakes, forwarded, failed);
         assert_eq!(kinds(&Recent::default(), &totals), Vec::from_iter(kind), "{totals:?}");
     }
+}
+
+#[test]
+fn the_most_frequent_reason_of_failed_handshakes_is_named() {
+    let totals = failures(4, 4, &[(Closed, 2), (Alert, 7), (ProxyHeader, 1)]);
+    let troubles = Recent::default().troubles(&totals, AT);
+    assert!(troubles[0].what.starts_with("10 of 14 TLS handshakes "), "{troubles:?}");
+    assert!(troubles[0].what.contains(" 7 by alert: clients end a handshake by an alert "), "{troubles:?}");
 }
 
 #[test]
