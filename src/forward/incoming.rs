@@ -37,7 +37,7 @@ pub struct IncomingBody {
 pub struct UnreadBody(SharedBody);
 
 /// How many bytes of a request's body were received.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ReceivedBytes(SharedBody);
 
 /// None for a request without a body.

@@ -1,12 +1,12 @@
 //! A request's line in the access log, which is written when the request ends: with its response, or cancelled.
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::{fmt, rc::Rc, thread, time::Duration};
 
 use http::Version;
 
 use super::{
     ClientIdentity, Connection,
-    inbound::{Answered, Durations, Record},
+    inbound::{Durations, Record},
     spans::{self, Ended},
     trace_context::RequestTrace,
 };
@@ -32,6 +32,9 @@ pub struct AccessEntry {
     sent: u64,
     end: End,
 }
+
+/// How the access log says that a defect of the edge has ended a request.
+const PANIC: &str = "panic";
 
 /// How a response has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +85,10 @@ impl AccessEntry {
         self.end = End::TimedOut;
     }
 
-    /// Who has ended the response early, or cancelled the request.
+    /// Who or what has ended the response early, or cancelled the request.
     fn aborted(&self) -> Option<&'static str> {
         match self.end {
+            End::Open if thread::panicking() => Some(PANIC),
             End::Open => Some(self.connection.ended_by()),
             End::Broken => Some("upstream"),
             End::TimedOut => Some("request_timeout"),
@@ -93,14 +97,16 @@ impl AccessEntry {
     }
 
     /// Writes the line, unless it is not to be logged. `answered` is none for a request that was cancelled before.
-    fn write(&self, answered: Option<&Answered>, durations: Durations) {
+    fn write(&self, Ended { answered, aborted }: Ended<'_>, durations: Durations) {
         let Self { record, connection, .. } = self;
         let status = answered.map(|answered| answered.status.as_u16());
         let refused = answered.and_then(|answered| answered.refused.as_ref());
         let is_success =
             refused.is_none() && self.end == End::Complete && status.is_some_and(|status| status < 400);
         let (is_sampled, sampled) = if is_success { sample(record.id.as_bytes()) } else { (true, None) };
-        let has_failed = self.end == End::Broken || status.is_some_and(|status| status >= 500);
+        let has_failed = self.end == End::Broken
+            || status.is_some_and(|status| status >= 500)
+            || aborted.is_some_and(|by| by == PANIC);
         let level = if has_failed { Level::Warn } else { Level::Info };
         if !is_sampled || !level.is_on() {
             return;
@@ -138,7 +144,7 @@ impl AccessEntry {
                 ("upstream_microseconds", durations.upstream.map(microseconds)),
                 ("bytes_in", Some(Value::Number(self.received.get()))),
                 ("bytes_out", Some(Value::Number(self.sent))),
-                ("aborted", self.aborted().map(Value::Token)),
+                ("aborted", aborted.map(Value::Token)),
                 ("authorization_request", checked.as_ref().map(|checked| Value::Token(checked.outcome))),
                 ("contradicted", contradicted.map(Value::Word)),
                 ("only_outside", only_outside.map(Value::Word)),
@@ -156,11 +162,12 @@ impl AccessEntry {
 impl Drop for AccessEntry {
     fn drop(&mut self) {
         let answered = self.record.answered.get();
+        let ended = Ended { answered, aborted: self.aborted() };
         match answered {
-            Some(answered) => self.write(Some(answered), answered.durations),
-            None => self.write(None, self.record.durations()),
+            Some(answered) => self.write(ended, answered.durations),
+            None => self.write(ended, self.record.durations()),
         }
-        spans::export(&self.record, &self.connection, Ended { answered, aborted: self.aborted() });
+        spans::export(&self.record, &self.connection, ended);
     }
 }
 
@@ -170,5 +177,64 @@ const fn protocol(version: Version) -> &'static str {
         Version::HTTP_10 => "HTTP/1.0",
         Version::HTTP_2 => "HTTP/2",
         _ => "HTTP/1.1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        net::{IpAddr, Ipv4Addr},
+        panic::{AssertUnwindSafe, catch_unwind},
+    };
+
+    use http::{HeaderValue, Request};
+
+    use super::*;
+    use crate::{
+        observe::metrics::{CloseReason, KeyExchange, Registry, TlsSession},
+        request::{ClientAddress, Negotiated, connection::BrokenOff},
+    };
+
+    /// Notes what the log would say of an entry that is dropped.
+    struct Noted<'a>(AccessEntry, &'a Cell<Option<&'static str>>);
+
+    impl Drop for Noted<'_> {
+        fn drop(&mut self) {
+            self.1.set(self.0.aborted());
+        }
+    }
+
+    fn entry(broken_off: Option<BrokenOff>) -> AccessEntry {
+        let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let address = ClientAddress { ip, trusted_proxy: false, local_port: 443 };
+        let session = TlsSession { is_tls13: true, group: KeyExchange::X25519, is_resumed: false };
+        let negotiated = Negotiated { session, cipher: "TLS_AES_128_GCM_SHA256" };
+        let connection = Rc::new(Connection::new(address, "a.example".into(), None, negotiated));
+        if let Some(why) = broken_off {
+            connection.mark_broken_off(why);
+        }
+        let (head, ()) = Request::new(()).into_parts();
+        let record = Rc::new(Record::new(&head, (HeaderValue::from_static("id"), None)));
+        AccessEntry::new(record, connection, ReceivedBytes::default(), Registry::default().recorder())
+    }
+
+    #[test]
+    fn a_panic_is_not_said_to_be_the_clients() {
+        let noted = Cell::new(None);
+        drop(Noted(entry(None), &noted));
+        assert_eq!(noted.get(), Some("client"));
+        for broken_off in [None, Some(BrokenOff::Counted(CloseReason::Evicted))] {
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                let _noted = Noted(entry(broken_off), &noted);
+                panic!("in the task of a request");
+            }));
+            assert!(panicked.is_err());
+            assert_eq!(noted.get(), Some("panic"));
+        }
+        let mut complete = entry(None);
+        complete.mark_complete();
+        drop(Noted(complete, &noted));
+        assert_eq!(noted.get(), None);
     }
 }
