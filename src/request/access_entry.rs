@@ -2,10 +2,10 @@
 
 use std::{fmt, rc::Rc, thread, time::Duration};
 
-use http::Version;
+use http::{StatusCode, Version};
 
 use super::{
-    ClientIdentity, Connection,
+    Connection,
     inbound::{Durations, Record},
     spans::{self, Ended},
     trace_context::RequestTrace,
@@ -111,6 +111,7 @@ impl AccessEntry {
         if !is_sampled || !level.is_on() {
             return;
         }
+        let is_unauthorized = status == Some(StatusCode::UNAUTHORIZED.as_u16()) && refused.is_some();
         let (claimed, authenticated) = (record.client_id.borrow(), record.authenticated.borrow());
         let client =
             authenticated.as_ref().map(|(application, _)| &application.client_id).or(claimed.as_ref());
@@ -153,7 +154,7 @@ impl AccessEntry {
             ],
             [
                 Some(connection.log_fields()),
-                connection.identity.as_deref().and_then(ClientIdentity::log_fields),
+                connection.identity.as_deref().and_then(|identity| identity.log_fields(is_unauthorized)),
             ],
         );
     }

@@ -26,6 +26,8 @@ pub struct ClientIdentity {
     proof: ProofSlot,
     headers: RefCell<Option<Encoded>>,
     log_fields: OnceCell<Fragment>,
+    /// The same, and what only the line of a request that was answered with 401 has.
+    refused_log_fields: OnceCell<Fragment>,
     /// The first application that has registered the certificate, and the registry that this depends on.
     candidate: RefCell<Option<(RegistryVersion, Option<ClientId>)>>,
     /// Whether the worker's [`IdentityCache`](super::IdentityCache) contains it.
@@ -63,6 +65,7 @@ impl ClientIdentity {
             proof: ProofSlot::default(),
             headers: RefCell::default(),
             log_fields: OnceCell::new(),
+            refused_log_fields: OnceCell::new(),
             candidate: RefCell::default(),
             is_cached: Cell::default(),
         }
@@ -114,14 +117,18 @@ impl ClientIdentity {
         candidate
     }
 
-    /// The certificate's fields in the access log; `None` if it cannot be parsed.
-    pub(super) fn log_fields(&self) -> Option<&Fragment> {
+    /// The certificate's fields in the access log; `None` if it cannot be parsed. Its issuer, which mostly says nothing new, is named only if
+    /// the request was answered with 401: the client may have renewed it at another CA.
+    pub(super) fn log_fields(&self, is_unauthorized: bool) -> Option<&Fragment> {
         let certificate = self.certificate.as_ref().ok()?;
-        Some(self.log_fields.get_or_init(|| {
+        let slot = if is_unauthorized { &self.refused_log_fields } else { &self.log_fields };
+        Some(slot.get_or_init(|| {
             let (thumbprint, subject) = (certificate.thumbprint().to_string(), certificate.subject().shown());
+            let issuer = is_unauthorized.then(|| certificate.issuer().shown());
             Fragment::of(&[
                 ("thumbprint", Some(Value::Token(&thumbprint))),
                 ("subject", Some(Value::Text(&subject))),
+                ("issuer", issuer.as_deref().map(Value::Text)),
             ])
         }))
     }

@@ -299,6 +299,33 @@ async fn a_stale_crl_is_named_to_its_own_clients_only() {
 }
 
 #[tokio::test]
+async fn a_certificate_of_another_ca_is_logged_with_its_issuer() {
+    let upstream = Upstream::start().await;
+    let [corp, partner, unknown] = ["Corp CA", "Partner CA", "Unknown CA"].map(Ca::new);
+    let thumbprint = corp.issue("billing", |_| {}).thumbprint();
+    let edge = EdgeBuilder::new(upstream.url())
+        .usual_domain("auth0")
+        .trust("corp", &corp.pem())
+        .trust("partner", &partner.pem())
+        .ca_application("payments", &format!("{DN}\nca = \"corp.pem\""))
+        .self_signed_application("billing", &[thumbprint])
+        .start();
+    for (ca, issuer, id, code) in [
+        (&unknown, "CN=Unknown CA", "payments", "chain"),
+        (&partner, "CN=Partner CA", "payments", "issuer_mismatch"),
+        (&unknown, "CN=Unknown CA", "billing", "thumbprint_mismatch"),
+    ] {
+        let client = Client::with(&edge, &ca.issue(id, |_| {}));
+        let refused = refused(&edge, &client, &upstream, id).await;
+        assert_eq!((&refused.log["code"], &refused.log["issuer"]), (&code.into(), &issuer.into()));
+        refused.generic_refusal_reason();
+    }
+    let accepted = Client::with(&edge, &corp.issue("payments", |_| {})).token("payments").await;
+    assert_eq!((accepted.status.as_u16(), edge.log_of(&accepted).get("issuer")), (200, None));
+    edge.stop();
+}
+
+#[tokio::test]
 async fn a_revoked_certificate_is_refused() {
     let upstream = Upstream::start().await;
     let root = Ca::new("Root CA");

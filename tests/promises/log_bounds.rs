@@ -4,7 +4,9 @@ use http::Request;
 use http_body_util::Full;
 use rcgen::DnType;
 
-use crate::support::{Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, self_signed};
+use crate::support::{
+    Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, certificates::self_signed_with, self_signed,
+};
 
 /// The longest log line that a peer can cause, in bytes.
 const LONGEST: usize = 2048;
@@ -54,6 +56,11 @@ async fn log_lines_from_clients_are_at_most_2_kib() {
         named("\u{fdfa}", 55_000),
         named("\"\\", 50_000),
         named("a\u{202e}\u{85}\u{7f}\u{e0041}", 50_000),
+        // Its issuer is its subject.
+        self_signed_with("stranger", |params| {
+            let unit = "\"\\".repeat(10_000);
+            params.distinguished_name.push(DnType::OrganizationalUnitName, unit);
+        }),
     ];
     let mut asked = 0;
     for stranger in &strangers {

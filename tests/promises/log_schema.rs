@@ -76,6 +76,12 @@ async fn the_log_page_has_every_field_of_real_lines() {
     assert_documented(&line, &mut seen);
     assert!(line.get("route").is_none(), "{line}");
 
+    // Only a refusal shows at which CA the client got its certificate.
+    assert_eq!(shown("issuer"), "");
+    let line = edge.log_of(&client.token("nobody").await);
+    assert_documented(&line, &mut seen);
+    assert_eq!((&line["status"], &line["issuer"]), (&401.into(), &line["subject"]));
+
     // Those of aborted requests, authorization requests and sampling have their own tests.
     let elsewhere =
         ["aborted", "authorization_request", "contradicted", "only_outside", "sampled", "trace_id"];
