@@ -20,7 +20,7 @@ pub use fetches::{FetchSource, FetchState, Fetches, Overdue};
 pub use log::{
     LogError, finish as finish_log, init as init_log, reopen as reopen_log, start as start_log, write_text,
 };
-pub use memory::{MemoryWatch, bound_of_group};
+pub use memory::{MemoryWatch, Owner, outer_bound};
 pub use orders::{FailedOrder, OrderState, Orders, Renewal};
 pub(crate) use panics::last as last_panic;
 pub use refused::{Refusals, RefusedApplications};

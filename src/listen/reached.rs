@@ -55,7 +55,7 @@ impl Limit {
                 "if the clients are yours, the edge lacks CPU time for their handshakes, or they do not complete them; if not, handshakes_per_address and deny of [listen] hold back who begins them"
             }
             Self::Memory => {
-                "give the control group more memory, raise memory_bytes of [limits], or lower connections and buffered_bytes"
+                "give the control group or the machine more memory, raise memory_bytes of [limits], or lower connections and buffered_bytes"
             }
         }
     }

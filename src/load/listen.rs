@@ -9,7 +9,7 @@ use std::{
 use crate::{
     config::{Fault, Problem, Span, Spanned, settings::Settings},
     listen::{BACKLOG, ListenSpec, Purpose, Shares, Shortage, Stray, StrayReason},
-    observe::bound_of_group,
+    observe::{Owner, outer_bound},
     text::suggest::shell_word,
 };
 
@@ -67,16 +67,22 @@ pub fn check_backlog(settings: &Settings) -> Option<Problem> {
     Some(Problem::warning(span, "listen.https", what).help(help))
 }
 
-/// The warning that the control group allows less memory than `memory_bytes`.
+/// The warning that the control group or the machine has less memory than `memory_bytes`.
 #[must_use]
 pub fn check_memory(settings: &Settings) -> Option<Problem> {
     let configured = settings.limits.memory_bytes?;
-    let bound = bound_of_group().filter(|bound| *bound < configured)?;
+    let (owner, bound) = outer_bound().filter(|(_, bound)| *bound < configured)?;
     let span = settings.spans.get("limits.memory_bytes").unwrap_or(&settings.listen.admin.span);
-    let what = format!(
-        "found {configured}, and the control group (MemoryMax= in a systemd unit, the memory limit of a container) allows {bound} bytes: the kernel would kill the edge before"
-    );
-    let help = "remove memory_bytes, so that nine tenths of that bound apply, or write a smaller number";
+    let (allows, share) = match owner {
+        Owner::ControlGroup => {
+            let group = "the control group (MemoryMax= in a systemd unit, the memory limit of a container)";
+            (format!("{group} allows"), "nine tenths")
+        }
+        Owner::Machine => ("the machine has".to_owned(), "three quarters"),
+    };
+    let what =
+        format!("found {configured}, and {allows} {bound} bytes: the kernel would kill the edge before");
+    let help = format!("remove memory_bytes, so that {share} of that apply, or write a smaller number");
     Some(Problem::warning(span, "limits.memory_bytes", what).help(help))
 }
 

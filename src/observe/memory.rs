@@ -1,13 +1,15 @@
 //! Whether memory is short: the use beside its bound, and the state that follows from it.
 
 mod cgroup;
+mod outer;
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
 };
 
-use self::cgroup::Cgroup;
+use self::outer::Outer;
+pub use self::outer::{Owner, outer_bound};
 use super::metrics::{Collector, Descriptor, Families, KeptFile, resident, status};
 use crate::clock::{Clock, Timestamp};
 
@@ -16,7 +18,7 @@ static USED: Descriptor<0> =
 static LIMIT: Descriptor<0> = Descriptor::gauge(
     "mtls_edge_memory_limit_bytes",
     [],
-    "Memory that may be in use before connections are refused; 0 if there is no limit.",
+    "Memory that may be in use before connections are refused; 0 if it is not known.",
 );
 static SHORT: Descriptor<0> = Descriptor::gauge(
     "mtls_edge_memory_short",
@@ -24,13 +26,13 @@ static SHORT: Descriptor<0> = Descriptor::gauge(
     "1 while new connections are refused for lack of memory, else 0.",
 );
 
-/// The memory of the process or its control group. It is observed several times per second, and everyone else reads what was found.
+/// The memory of the process, or of its control group. It is observed several times per second, and everyone else reads what was found.
 #[derive(Debug)]
 pub struct MemoryWatch {
-    cgroup: Option<Cgroup>,
+    outer: Mutex<Outer>,
     status: KeptFile,
     used: AtomicU64,
-    /// Zero without a limit.
+    /// Zero if none is known.
     limit: AtomicU64,
     is_short: AtomicBool,
     /// When it was not short before, in seconds since 1970.
@@ -42,7 +44,7 @@ impl MemoryWatch {
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            cgroup: Cgroup::own(),
+            outer: Mutex::new(Outer::of_process()),
             status: status(),
             used: AtomicU64::default(),
             limit: AtomicU64::default(),
@@ -51,12 +53,11 @@ impl MemoryWatch {
         })
     }
 
-    /// Reads the use. `configured` bounds the memory of the process; without it, the bound is nine tenths of that of the control group.
+    /// Reads the use. `configured` bounds the memory of the process; without it, the control group or the machine does.
     pub fn observe(&self, configured: Option<u64>) {
-        let read = match (configured, &self.cgroup) {
-            (Some(limit), _) => resident(&self.status).map(|used| (used, limit)),
-            (None, Some(group)) => group.read().map(|(used, bound)| (used, bound - bound / 10)),
-            (None, None) => Some((0, 0)),
+        let read = match configured {
+            Some(limit) => resident(&self.status).map(|used| (used, limit)),
+            None => self.outer.lock().unwrap_or_else(PoisonError::into_inner).read(&self.status),
         };
         // What cannot be read is assumed to be as before: memory has its limit.
         if let Some(read) = read {
@@ -106,12 +107,6 @@ impl Collector for Arc<MemoryWatch> {
         families.set(&LIMIT, [], self.limit.load(Relaxed));
         families.set(&SHORT, [], u8::from(self.is_short()));
     }
-}
-
-/// The bytes that the process's control group may use, if they are bounded.
-#[must_use]
-pub fn bound_of_group() -> Option<u64> {
-    Some(Cgroup::own()?.read()?.1)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub use family::{Descriptor, Distribution, Families, Family, Kind, Value};
 pub use handshakes::{HandshakeFailure, KeyExchange, TlsSession};
 pub(in crate::observe) use kept::KeptFile;
 pub use process::Process;
-pub(in crate::observe) use process::{resident, status};
+pub(in crate::observe) use process::{bytes_after, resident, status};
 pub use recorder::Recorder;
 pub use refusals::RefusalCode;
 pub use registry::{Collector, Registry};

@@ -15,7 +15,8 @@ pub struct Limits {
     pub handshakes: Option<usize>,
     /// Handshakes in flight of one client address. `None`: half of the connections that it may have, at least 8.
     pub handshakes_per_address: Option<usize>,
-    /// Bytes of the process's memory beyond which connections are refused. `None`: nine tenths of the bound of its control group.
+    /// Bytes of the process's memory beyond which connections are refused. `None`: nine tenths of what its control group may use, or three
+    /// quarters of what the machine has.
     pub memory_bytes: Option<u64>,
     /// Requests per second of one client address. `None`: any number.
     pub requests_per_second_per_address: Option<NonZeroU32>,

@@ -25,6 +25,9 @@ async fn closed(edge: &Edge, reason: &str) -> i64 {
     metric(edge, &format!("mtls_edge_connections_closed_total{{reason=\"{reason}\"}}")).await
 }
 
+const MIB: i64 = 1024 * 1024;
+const LIMIT: &str = "mtls_edge_memory_limit_bytes";
+
 /// Connections over which an application has authenticated: they are never closed for others.
 async fn authenticated(client: &Client, count: i64) -> Vec<Connection> {
     let mut kept = Vec::new();
@@ -164,9 +167,37 @@ impl Drop for Group {
     }
 }
 
+/// The memory of the machine, in bytes.
+fn of_machine() -> i64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<i64>().unwrap() * 1024
+}
+
+#[tokio::test]
+async fn memory_is_bounded_without_any_configuration() {
+    let upstream = Upstream::start().await;
+    let (edge, _) = with_client(EdgeBuilder::new(upstream.url()));
+    // Or less, if the test itself is in a control group with a bound.
+    let (limit, machine) = (metric(&edge, LIMIT).await, of_machine());
+    assert!(limit > 0 && limit < machine, "{limit} of {machine}");
+    assert!(metric(&edge, "mtls_edge_memory_bytes").await > 1_000_000);
+}
+
+#[tokio::test]
+async fn a_bound_that_is_set_after_the_start_is_kept() {
+    let Some(group) = Group::if_possible() else { return };
+    let upstream = Upstream::start().await;
+    let edge = EdgeBuilder::new(upstream.url()).launcher(&["sh", "-c", &group.launcher(), "sh"]);
+    let (edge, _) = with_client(edge);
+    assert!(metric(&edge, LIMIT).await > 900 * MIB);
+    group.limit(1000 * MIB);
+    happens(async || metric(&edge, LIMIT).await == 900 * MIB).await;
+    edge.stop();
+}
+
 #[tokio::test]
 async fn the_bound_of_the_control_group_is_kept() {
-    const MIB: i64 = 1024 * 1024;
     let Some(group) = Group::if_possible() else { return };
     group.limit(1000 * MIB);
     let upstream = Upstream::start().await;
@@ -174,8 +205,7 @@ async fn the_bound_of_the_control_group_is_kept() {
     let (edge, client) = with_client(edge);
     let client = Client::with(&edge, &client);
     assert!(group.number("memory.usage_in_bytes") > 0, "the edge is not in the group");
-    let limit = "mtls_edge_memory_limit_bytes";
-    assert_eq!(metric(&edge, limit).await, 900 * MIB);
+    assert_eq!(metric(&edge, LIMIT).await, 900 * MIB);
     let kept = authenticated(&client, FEW + 1).await;
     assert_eq!(metric(&edge, "mtls_edge_memory_short").await, 0);
     // The bound may change while the edge runs. What is in use is that of the whole group, so that the edge is far from what the kernel
@@ -195,14 +225,10 @@ async fn the_bound_of_the_control_group_is_kept() {
     edge.stop();
 }
 
-#[tokio::test]
-async fn a_bound_above_that_of_the_control_group_is_reported() {
-    let Some(group) = Group::if_possible() else { return };
-    group.limit(1_048_576_000);
-    let upstream = Upstream::start().await;
-    let (edge, _) = with_client(EdgeBuilder::new(upstream.url()).limits("memory_bytes = 2_000_000_000"));
+/// What `check --probe` reports about this edge's configuration, started by a launcher.
+fn probed(edge: &Edge, launcher: &str) -> String {
     let check = Command::new("sh")
-        .args(["-c", &group.launcher(), "sh"])
+        .args(["-c", launcher, "sh"])
         .arg(program().get_program())
         .args(["check", "--probe", "--config"])
         .arg(edge.folder.path().join("edge.toml"))
@@ -210,6 +236,27 @@ async fn a_bound_above_that_of_the_control_group_is_reported() {
         .unwrap();
     let text = String::from_utf8_lossy(&check.stderr) + String::from_utf8_lossy(&check.stdout);
     assert!(check.status.success(), "{text}");
+    text.into_owned()
+}
+
+#[tokio::test]
+async fn a_bound_above_that_of_the_control_group_is_reported() {
+    let Some(group) = Group::if_possible() else { return };
+    group.limit(1_048_576_000);
+    let upstream = Upstream::start().await;
+    let (edge, _) = with_client(EdgeBuilder::new(upstream.url()).limits("memory_bytes = 2_000_000_000"));
+    let text = probed(&edge, &group.launcher());
     assert!(text.contains("limits.memory_bytes: found 2000000000, and the control group"), "{text}");
     assert!(text.contains("allows 1048576000 bytes"), "{text}");
+}
+
+#[tokio::test]
+async fn a_bound_above_the_memory_of_the_machine_is_reported() {
+    let upstream = Upstream::start().await;
+    let limits = "memory_bytes = 1125899906842624";
+    let (edge, _) = with_client(EdgeBuilder::new(upstream.url()).limits(limits));
+    let text = probed(&edge, "exec \"$@\"");
+    let of_machine = format!("the machine has {} bytes", of_machine());
+    // Unless the test itself is in a control group with a bound.
+    assert!(text.contains(&of_machine) || text.contains("the control group"), "{text}");
 }

@@ -1,9 +1,6 @@
 //! The memory that the process's control group may use, and uses: cgroups(7), version 1 and 2.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::KeptFile;
 
@@ -20,13 +17,9 @@ pub(super) struct Cgroup {
 }
 
 impl Cgroup {
-    /// The group with the lowest bound, of this process's own and those that contain it.
-    pub(super) fn own() -> Option<Self> {
-        let read = |file: &str| fs::read_to_string(file).ok();
-        Self::find(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?)
-    }
-
-    fn find(groups: &str, mounts: &str) -> Option<Self> {
+    /// The group with the lowest bound, of a process's own and those that contain it: by its `/proc/self/cgroup` and
+    /// `/proc/self/mountinfo`.
+    pub(super) fn find(groups: &str, mounts: &str) -> Option<Self> {
         let found = folders(groups, mounts).into_iter().flat_map(|(mount, folder, is_v2)| {
             let within = folder.ancestors().take_while(|folder| folder.starts_with(&mount));
             within.map(|folder| Self::open(folder, is_v2)).collect::<Vec<_>>()
@@ -105,6 +98,8 @@ fn folders(groups: &str, mounts: &str) -> Vec<(PathBuf, PathBuf, bool)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const MOUNT_V2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n";

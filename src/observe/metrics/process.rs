@@ -104,7 +104,12 @@ pub(in crate::observe) fn status() -> KeptFile {
 
 /// The resident memory of the process in this file, in bytes.
 pub(in crate::observe) fn resident(status: &KeptFile) -> Option<u64> {
-    number_after(&status.read()?, "VmRSS:").map(|kilobytes| kilobytes.saturating_mul(1024))
+    bytes_after(&status.read()?, "VmRSS:")
+}
+
+/// The kilobytes after the name that begins a line, in bytes.
+pub(in crate::observe) fn bytes_after(text: &str, name: &str) -> Option<u64> {
+    number_after(text, name).map(|kilobytes| kilobytes.saturating_mul(1024))
 }
 
 /// The first number after the name that begins a line.
