@@ -90,10 +90,27 @@ fn in_config_map(yaml: &str, name: &str) -> String {
     lines.map(|line| line.strip_prefix("    ").unwrap_or_default().to_owned() + "\n").collect()
 }
 
+fn config_map() -> String {
+    fs::read_to_string(Path::new(ROOT).join("packaging/kubernetes/configmap.yaml")).unwrap()
+}
+
+#[test]
+fn installed_domains_answer_clients_without_certificate() {
+    let package = fs::read_to_string(Path::new(ROOT).join("packaging/edge.toml")).unwrap();
+    for file in [package, in_config_map(&config_map(), "edge.toml")] {
+        let file: toml::Table = file.parse().unwrap();
+        let domains = file["domain"].as_array().unwrap();
+        assert!(
+            domains.iter().all(|domain| domain["client_auth"].as_str() == Some("optional")),
+            "{domains:?}"
+        );
+    }
+}
+
 #[test]
 fn check_accepts_the_kubernetes_configuration() {
     let folder = TempDir::new().unwrap();
-    let yaml = fs::read_to_string(Path::new(ROOT).join("packaging/kubernetes/configmap.yaml")).unwrap();
+    let yaml = config_map();
     let secrets = folder.path().join("secrets");
     for name in ["edge.toml", "applications.toml"] {
         let file = in_config_map(&yaml, name);
