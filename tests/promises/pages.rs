@@ -1,4 +1,5 @@
-//! Links between the pages of the documentation have their targets, also in packages, and each image is shown on a page.
+//! Links between the pages of the documentation have their targets, also in packages, each image is shown on a page, and no row of a table is apart
+//! from its head.
 
 use std::{
     fs,
@@ -27,7 +28,7 @@ fn is_page(path: &Path) -> bool {
 }
 
 /// The pages of the root, and below `docs` and `packaging`.
-fn pages() -> Vec<PathBuf> {
+pub fn pages() -> Vec<PathBuf> {
     let root = Path::new(ROOT);
     let mut all: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     for folder in ["docs", "packaging"] {
@@ -115,6 +116,29 @@ fn the_contents_of_the_configuration_page_are_complete() {
     let listed: Vec<&str> = contents.flat_map(|line| targets(line)).collect();
     let listed: Vec<&str> = listed.into_iter().filter_map(|target| target.strip_prefix('#')).collect();
     assert_eq!(listed, headings);
+}
+
+/// A row of a table, also in a list. What is indented further is code.
+fn row(line: &str) -> Option<&str> {
+    let row = line.trim_start();
+    (row.starts_with('|') && line.len() - row.len() < 4).then_some(row)
+}
+
+/// Whether a line divides the head of a table from its rows.
+fn is_divider(line: &str) -> bool {
+    row(line).is_some_and(|row| row.contains("---") && row.chars().all(|char| "|-: ".contains(char)))
+}
+
+#[test]
+fn every_row_of_a_table_is_below_its_head() {
+    for page in pages() {
+        let (lines, mut rows) = (prose(&page), 0);
+        let following = lines.iter().skip(1).map(String::as_str).chain([""]);
+        for (line, next) in lines.iter().zip(following) {
+            rows = row(line).map_or(0, |_| rows + 1);
+            assert!(rows != 1 || is_divider(next), "{}: no head above the row {line}", page.display());
+        }
+    }
 }
 
 #[test]
