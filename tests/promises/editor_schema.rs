@@ -9,9 +9,12 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{
-    command::{edge, text},
-    tool::run,
+use crate::{
+    pages::pages,
+    support::{
+        command::{edge, text},
+        tool::run,
+    },
 };
 
 fn repository() -> PathBuf {
@@ -90,40 +93,56 @@ fn accepted() -> Vec<Document> {
         assert!(edge(&["init", dir.to_str().unwrap(), "--for", server]).status.success());
         files.extend(["edge.toml", "applications.toml"].map(|file| dir.join(file)));
     }
-    for dir in
-        ["config", "packaging", "docs/deploy/auth0", "docs/deploy/keycloak", "docs/deploy/oidc-provider"]
-    {
-        files.extend(["edge.toml", "applications.toml"].map(|file| repository().join(dir).join(file)));
+    let mut folders = ["config", "packaging"].map(|folder| repository().join(folder)).to_vec();
+    let deployments = fs::read_dir(repository().join("docs/deploy")).unwrap();
+    folders.extend(deployments.map(|folder| folder.unwrap().path()));
+    for folder in folders {
+        files.extend(["edge.toml", "applications.toml"].map(|file| folder.join(file)));
     }
     let mut documents: Vec<Document> = Vec::new();
     let mut add = |name: String, text: &str| {
-        if let Ok(value) = text.parse::<toml::Table>() {
-            documents.push(Document { name, file: file_of(&value), value, is_valid: true });
-        }
+        let value: toml::Table = text.parse().unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
+        documents.push(Document { name, file: file_of(&value), value, is_valid: true });
     };
     for file in files {
         add(file.display().to_string(), &fs::read_to_string(&file).unwrap());
     }
-    for page in fs::read_dir(repository().join("docs")).unwrap() {
-        let page = page.unwrap().path();
-        let Ok(text) = fs::read_to_string(&page) else { continue };
-        for (number, block) in text.split("\n```toml").skip(1).enumerate() {
-            let block = block.split_once('\n').unwrap().1.split("\n```").next().unwrap();
+    let mut on_pages = 0;
+    for page in pages() {
+        for (number, block) in toml_blocks(&fs::read_to_string(&page).unwrap()).into_iter().enumerate() {
             // Some have both files.
             for part in block.split("\n# applications.toml\n") {
-                // Some are a part of a table.
-                let first =
-                    part.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
-                let outer = match first {
-                    "[[domain.route]]" => "[[domain]]\n",
-                    line if !line.starts_with('[') => "[trust]\n",
-                    _ => "",
-                };
-                add(format!("{} block {number}", page.display()), &format!("{outer}{part}"));
+                add(format!("{} block {number}", page.display()), &format!("{}{part}", table_around(part)));
+                on_pages += 1;
             }
         }
     }
+    assert!(on_pages > 15, "{on_pages}");
     documents
+}
+
+/// The blocks of a page that are of a configuration file, also those in lists.
+fn toml_blocks(page: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(start) = lines.next() {
+        if start.trim_start().starts_with("```toml") {
+            let block = lines.by_ref().take_while(|line| !line.trim_start().starts_with("```"));
+            blocks.push(block.map(|line| format!("{line}\n")).collect());
+        }
+    }
+    blocks
+}
+
+/// The heading of the table that a block is a part of, if it does not have it.
+fn table_around(block: &str) -> &'static str {
+    let first = block.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    match first.unwrap_or_default().split(' ').next() {
+        Some("[[domain.route]]") => "[[domain]]\n",
+        Some("urls" | "headers" | "client_certificate") => "[[upstream]]\n",
+        Some("client_ca" | "crls") => "[trust]\n",
+        _ => "",
+    }
 }
 
 /// Whether a message is about a key, a type or a choice, which a schema can know.
