@@ -16,6 +16,7 @@ mod acme;
 mod admin;
 mod admin_access;
 mod admin_tls;
+mod alerts;
 mod applications_folder;
 mod applications_page;
 mod binding;
