@@ -74,6 +74,22 @@ async fn a_client_that_breaks_its_streams_loses_its_connection() {
 }
 
 #[tokio::test]
+async fn the_log_says_which_request_an_abandoning_client_lost() {
+    let mut held = Held::start().await;
+    let (edge, client) = edge_before(held.url(), "");
+    let mut frames = Frames::connect(&Client::with(&edge, &client), &[]).await;
+    // The client waits for this one, and breaks the others.
+    frames.token("billing").await.unwrap();
+    held.arrived().await;
+    send_broken(&mut held, &mut frames, RESET, CANCEL.to_be_bytes()).await;
+    let line: serde_json::Value =
+        serde_json::from_str(&edge.wait_for_log("\"aborted\":\"abandoning\"")).unwrap();
+    assert_eq!((line.get("status"), &line["level"]), (None, &"INFO".into()), "{line}");
+    assert!(edge.log().contains("\"aborted\":\"client\""));
+    edge.wait_for_log("\"reason\":\"the client abandons most of its requests\"");
+}
+
+#[tokio::test]
 async fn invalid_streams_count_as_cancelled() {
     let upstream = Scripted::start(|_, stream| keep_answering(stream, OK)).await;
     let (edge, client) = edge_before(upstream.url(), "");
