@@ -128,7 +128,7 @@ fn toml_blocks(page: &str) -> Vec<String> {
     while let Some(start) = lines.next() {
         if start.trim_start().starts_with("```toml") {
             let block = lines.by_ref().take_while(|line| !line.trim_start().starts_with("```"));
-            blocks.push(block.map(|line| format!("{line}\n")).collect());
+            blocks.push(block.flat_map(|line| [line, "\n"]).collect());
         }
     }
     blocks

@@ -105,7 +105,9 @@ impl Steady {
         }
         while !open.is_empty() {
             let Some(frame) = frames.read().await else {
-                open.iter().for_each(|stream| self.note(Err(format!("multiplexed: no answer on {stream}"))));
+                for stream in open {
+                    self.note(Err(format!("multiplexed: no answer on {stream}")));
+                }
                 return true;
             };
             let Frame { kind, flags, stream, ref payload } = frame;
