@@ -161,8 +161,8 @@ fn upstreams(site: &Site) -> Vec<Upstream> {
             UpstreamOrigin {
                 state,
                 url: origin.url,
-                reason: origin.avoided.map(|avoided| avoided.name().to_owned()),
-                failing_since: origin.avoided_since,
+                reason: origin.failing.map(|reason| reason.name().to_owned()),
+                failing_since: origin.failing_since,
                 last_failure,
                 lookup_failure,
                 requests_in_flight: origin.in_flight,

@@ -5,14 +5,14 @@ use crate::{
     text,
 };
 
-/// Why requests avoid an origin.
+/// Why an origin is failing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Avoided {
     /// The last attempt to connect failed.
     Unreachable,
     /// Too many responses in succession failed.
     Ejected,
-    /// The same, and the upstream has no other origin: requests still go to it.
+    /// The same, but the upstream has no other origin, or too few others that work: requests still go to it.
     Failing,
     /// Its health check fails.
     CheckFailing,

@@ -47,20 +47,20 @@ impl UpstreamHealth {
         )
     }
 
-    /// Records that a request was sent to an origin, and that it gave no usable response. After `eject_after` in succession requests avoid it, unless
-    /// more than half of the origins would be avoided then: the others might not carry the load. A lone origin is only reported.
+    /// Records that a request was sent to an origin, and that it gave no usable response. After `eject_after` in succession requests avoid it. If
+    /// more than half of the origins would be avoided then, the others might not carry the load: it is only reported, as a lone origin is.
     pub(super) fn record_failure(&self, origin: &OriginHealth, eject_after: u32, why: &str) {
         origin.note_response(why);
         let failures = origin.failures.fetch_add(1, Relaxed).saturating_add(1);
-        let is_probe = origin.avoided_until.load(Relaxed) != 0;
-        if eject_after == 0 || (failures < eject_after && !is_probe) {
+        let was_failing = origin.avoided_until.load(Relaxed) != 0;
+        if eject_after == 0 || (failures < eject_after && !was_failing) {
             return;
         }
+        let is_probe = was_failing && !origin.is_in_use.load(Relaxed);
         let avoided = self.0.iter().filter(|other| other.is_avoided()).count();
-        if origin.is_alone || is_probe || (avoided + 1) * 2 <= self.0.len() {
-            let reason = if origin.is_alone { Avoided::Failing } else { Avoided::Ejected };
-            origin.avoid(reason, why, Instant::now());
-        }
+        let is_spared = origin.is_alone || !(is_probe || (avoided + 1) * 2 <= self.0.len());
+        let reason = if is_spared { Avoided::Failing } else { Avoided::Ejected };
+        origin.avoid(reason, why, Instant::now());
     }
 }
 
@@ -87,8 +87,10 @@ pub(super) struct OriginHealth {
     has_worked: AtomicBool,
     /// Failed responses in succession.
     failures: AtomicU32,
-    /// Milliseconds after `started` at which a request may probe it; 0 if it is not avoided because of requests.
+    /// Milliseconds after `started` at which a request may probe it; 0 if requests did not fail.
     avoided_until: AtomicU64,
+    /// Whether requests go to it all the same: it is [`Avoided::Failing`]. Only valid while `avoided_until` is not 0.
+    is_in_use: AtomicBool,
     is_check_failing: AtomicBool,
     /// Whether the upstream has no other.
     is_alone: bool,
@@ -108,7 +110,7 @@ struct Episode {
     /// When it may be probed. Other requests that fail before do not lengthen it.
     until: Instant,
     failed_checks: u32,
-    /// When it began to be avoided; none while it is not.
+    /// When it began to fail; none while it does not.
     since: Option<Timestamp>,
     /// The last failure of any kind.
     last: Option<Failure>,
@@ -129,6 +131,7 @@ impl OriginHealth {
             has_worked: AtomicBool::new(false),
             failures: AtomicU32::new(0),
             avoided_until: AtomicU64::new(0),
+            is_in_use: AtomicBool::new(false),
             is_check_failing: AtomicBool::new(false),
             is_alone,
             ejections: AtomicU64::new(0),
@@ -158,18 +161,24 @@ impl OriginHealth {
 
     /// Whether requests go to other origins if there are any.
     pub(super) fn is_avoided(&self) -> bool {
+        (self.avoided_until.load(Relaxed) != 0 && !self.is_in_use.load(Relaxed))
+            || self.is_check_failing.load(Relaxed)
+    }
+
+    /// Whether requests avoid it, or would if others could carry the load.
+    pub(super) fn is_failing(&self) -> bool {
         self.avoided_until.load(Relaxed) != 0 || self.is_check_failing.load(Relaxed)
     }
 
-    /// Why requests avoid it.
-    pub(super) fn avoided(&self) -> Option<Avoided> {
+    /// Why it is failing.
+    pub(super) fn failing(&self) -> Option<Avoided> {
         if self.is_check_failing.load(Relaxed) {
             return Some(Avoided::CheckFailing);
         }
         (self.avoided_until.load(Relaxed) != 0).then(|| self.episode().reason)
     }
 
-    /// Since when requests avoid it, and its last failure, which it may have recovered from.
+    /// Since when it is failing, and its last failure, which it may have recovered from.
     pub(super) fn failures(&self) -> (Option<Timestamp>, Option<Failure>) {
         let episode = self.episode();
         (episode.since, episode.last.clone())
@@ -180,7 +189,7 @@ impl OriginHealth {
         self.episode().is_unproven
     }
 
-    /// Waits until requests begin to avoid it. It may work again by then.
+    /// Waits until it begins to fail. It may work again by then.
     pub(super) async fn begins_to_fail(&self) {
         self.avoidance.notified().await;
     }
@@ -251,7 +260,8 @@ impl OriginHealth {
     /// the next one before this one has run out of time.
     pub(super) fn claim_probe(&self, now: Instant, limits: &UpstreamLimits) -> bool {
         let due = self.avoided_until.load(Relaxed);
-        if due == 0 || self.is_check_failing.load(Relaxed) || due > self.millis(now) {
+        let is_probed = due != 0 && !self.is_in_use.load(Relaxed) && !self.is_check_failing.load(Relaxed);
+        if !is_probed || due > self.millis(now) {
             return false;
         }
         let patience = match self.episode().reason {
@@ -286,7 +296,11 @@ impl OriginHealth {
 
     fn avoid(&self, reason: Avoided, why: &str, now: Instant) {
         let mut episode = self.episode();
-        if self.avoided_until.load(Relaxed) != 0 && now < episode.until {
+        let was_failing = self.avoided_until.load(Relaxed) != 0;
+        // One that requests went to all the same is avoided as soon as others work again, or it accepts no connection.
+        let is_turned =
+            was_failing && !self.is_alone && episode.reason == Avoided::Failing && reason != Avoided::Failing;
+        if was_failing && !is_turned && now < episode.until {
             return;
         }
         // An origin that has worked for long starts from the shortest time again.
@@ -295,13 +309,14 @@ impl OriginHealth {
         let time = SHORTEST.saturating_mul(1 << episode.level.saturating_sub(1).min(16)).min(LONGEST);
         episode.reason = reason;
         episode.until = now + time;
-        let was_avoided = self.avoided_until.swap(self.millis(episode.until), Relaxed) != 0;
-        if !was_avoided {
+        self.is_in_use.store(reason == Avoided::Failing, Relaxed);
+        self.avoided_until.store(self.millis(episode.until), Relaxed);
+        if !was_failing || is_turned {
             self.begin(&mut episode, reason, why);
         }
     }
 
-    /// Counts and logs that requests begin to avoid it.
+    /// Counts and logs that it begins to fail.
     fn begin(&self, episode: &mut Episode, reason: Avoided, error: &str) {
         let Failure { at, why } = Failure::now(error);
         episode.since.get_or_insert(at);
@@ -313,7 +328,7 @@ impl OriginHealth {
             Avoided::CheckFailing => "origin failed its health checks",
         };
         // Requests to the only origin have nowhere else to go.
-        if !self.is_alone {
+        if !self.is_alone && reason != Avoided::Failing {
             self.ejections.fetch_add(1, Relaxed);
         }
         tracing::warn!(upstream = &*self.upstream, origin = &*self.url, error = why, "{message}");

@@ -1,4 +1,4 @@
-//! Connects to an origin that requests avoid, so that its state recovers without a request.
+//! Connects to an origin that fails, so that its state recovers without a request.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -18,13 +18,13 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The most time between two of them.
 const MOST: Duration = Duration::from_secs(15);
 
-/// Connects to one origin of a target while requests avoid it, until the future is dropped.
+/// Connects to one origin of a target while it is failing, until the future is dropped.
 pub(super) async fn recheck_origin(lane: Rc<Lane>, target: Arc<Target>, index: usize) {
     let Some(health) = target.health.0.get(index) else { return };
     loop {
         health.begins_to_fail().await;
         let mut pause = FIRST;
-        while health.is_avoided() {
+        while health.is_failing() {
             sleep(jittered(pause)).await;
             pause = MOST.min(pause * 2);
             match try_to_connect(&lane, &target, index).await {

@@ -34,15 +34,15 @@ pub struct Target {
 pub struct OriginState {
     /// Its URL.
     pub url: String,
-    /// Why requests avoid it.
-    pub avoided: Option<Avoided>,
-    /// Since when they do.
-    pub avoided_since: Option<Timestamp>,
+    /// Why it is failing.
+    pub failing: Option<Avoided>,
+    /// Since when it is.
+    pub failing_since: Option<Timestamp>,
     /// The last time that a connection, a response or a health check failed; it may have recovered since.
     pub last_failure: Option<Failure>,
     /// Since when its host name cannot be looked up, and why.
     pub lookup_failure: Option<Failure>,
-    /// Whether it has ever accepted a connection or passed a health check. If not, and requests do not avoid it, nothing is known of it.
+    /// Whether it has ever accepted a connection or passed a health check. If not, and it is not failing, nothing is known of it.
     pub has_worked: bool,
     /// Whether its responses failed, and it has accepted a connection since, but no request has tried it.
     pub is_unproven: bool,
@@ -57,7 +57,7 @@ impl OriginState {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self { avoided: Some(_), .. } => "failing",
+            Self { failing: Some(_), .. } => "failing",
             Self { has_worked: true, is_unproven: false, .. } => "ok",
             Self { .. } => "untried",
         }
@@ -195,11 +195,11 @@ impl Target {
     pub fn origins(&self) -> impl Iterator<Item = OriginState> {
         let health = self.health.0.iter();
         self.spec.origins.iter().zip(health).map(|(origin, health)| {
-            let (avoided_since, last_failure) = health.failures();
+            let (failing_since, last_failure) = health.failures();
             OriginState {
                 url: origin.url(),
-                avoided: health.avoided(),
-                avoided_since,
+                failing: health.failing(),
+                failing_since,
                 last_failure,
                 lookup_failure: health.addresses.failure(),
                 has_worked: health.has_worked(),

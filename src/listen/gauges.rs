@@ -29,7 +29,7 @@ impl Collector for Gauges {
             families.set(&metrics::UPSTREAM_RETRIES, name, target.retries());
             for origin in target.origins() {
                 let labels = [target.spec.name.as_str(), origin.url.as_str()];
-                families.set(&metrics::UPSTREAM_ORIGIN_FAILING, labels, u8::from(origin.avoided.is_some()));
+                families.set(&metrics::UPSTREAM_ORIGIN_FAILING, labels, u8::from(origin.failing.is_some()));
                 families.set(&metrics::UPSTREAM_ORIGIN_REQUESTS, labels, origin.in_flight);
                 families.set(&metrics::UPSTREAM_EJECTIONS, labels, origin.ejections);
             }

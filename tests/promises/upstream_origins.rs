@@ -136,12 +136,27 @@ async fn an_origin_that_answers_503_is_ejected() {
     assert!(status["health"].to_string().contains("(ejected: status 503)"), "{status}");
     assert_eq!(admin::metric(&edge, &bad.metric("ejections_total")).await, 1);
     assert_eq!(admin::metric(&edge, &good.metric("ejections_total")).await, 0);
-    // The last one is never ejected, and other errors eject nobody.
+    // The last one is never ejected, but shown as failing.
     good.status.store(503, SeqCst);
     for _ in 0..10 {
         assert_eq!(client.token("billing").await.status, 503);
     }
     assert_eq!(admin::metric(&edge, &good.metric("ejections_total")).await, 0);
+    assert_eq!(admin::metric(&edge, &good.metric("origin_failing")).await, 1);
+    let line = edge.wait_for_log("\"origin failing\"");
+    assert!(line.contains(&good.scripted.url()), "{line}");
+    let status = admin::status(&edge, "").await;
+    let shown = &status["upstreams"][0]["origins"][1];
+    assert_eq!((&shown["state"], &shown["reason"]), (&"failing".into(), &"failing".into()), "{status}");
+    let problem = |code: &str| {
+        let problems = status["health"]["problems"].as_array().unwrap();
+        let found = problems.iter().find(|problem| problem["code"] == code);
+        found.unwrap_or_else(|| panic!("{status}"))["what"].as_str().unwrap().to_owned()
+    };
+    assert!(problem("upstream_down").contains("(failing: status 503)"), "{status}");
+    good.status.store(200, SeqCst);
+    assert_eq!(client.token("billing").await.status, 200);
+    assert_eq!(admin::metric(&edge, &good.metric("origin_failing")).await, 0);
 }
 
 #[tokio::test]

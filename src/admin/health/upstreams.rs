@@ -16,14 +16,14 @@ impl Found {
             let origins: Vec<_> = target.origins().collect();
             let (mut failing, mut begins) = (Vec::new(), Vec::new());
             for origin in &origins {
-                if let Some(avoided) = origin.avoided {
+                if let Some(reason) = origin.failing {
                     let why = origin.last_failure.as_ref().map_or("", |last| &last.why);
                     let lookup = origin.lookup_failure.as_ref().filter(|lookup| lookup.why != why);
                     let lookup = lookup.map_or_else(String::new, |lookup| {
                         format!("; its host name cannot be looked up since {}: {}", lookup.at, lookup.why)
                     });
-                    failing.push(format!("{} ({}: {why}{lookup})", origin.url, avoided.name()));
-                    begins.extend(origin.avoided_since);
+                    failing.push(format!("{} ({}: {why}{lookup})", origin.url, reason.name()));
+                    begins.extend(origin.failing_since);
                 } else if let Some(lookup) = &origin.lookup_failure {
                     let what = format!(
                         "the host name of {} of the upstream {name:?} cannot be looked up, its last addresses are used: {}",
@@ -31,7 +31,7 @@ impl Found {
                     );
                     self.report(Kind::UpstreamUnresolved, what, Some(lookup.at));
                 }
-                if let (None, true, Some(last)) = (origin.avoided, origin.is_unproven, &origin.last_failure) {
+                if let (None, true, Some(last)) = (origin.failing, origin.is_unproven, &origin.last_failure) {
                     let what = format!(
                         "{} of the upstream {name:?} accepts connections, but no request has tried it since it failed: {}",
                         origin.url, last.why

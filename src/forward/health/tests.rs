@@ -45,7 +45,7 @@ fn failures_in_succession_eject_up_to_half_of_the_origins() {
     }
     assert!(!health.0[0].is_avoided(), "a response in between");
     fail(0);
-    assert_eq!(health.0[0].avoided(), Some(Avoided::Ejected));
+    assert_eq!(health.0[0].failing(), Some(Avoided::Ejected));
     // A connection is not yet a response.
     health.0[0].record_connected();
     assert!(health.0[0].is_avoided());
@@ -96,7 +96,7 @@ fn a_health_check_decides_while_it_fails() {
     fail();
     assert!(!origin.is_avoided(), "one failed check");
     fail();
-    assert_eq!(origin.avoided(), Some(Avoided::CheckFailing));
+    assert_eq!(origin.failing(), Some(Avoided::CheckFailing));
     assert!(!origin.claim_probe(later(600), &limits()));
     origin.record_response();
     assert!(origin.is_avoided());
@@ -117,25 +117,25 @@ fn a_connection_ends_failed_responses_that_are_long_past() {
     let origin = &health.0[0];
     let fail = || health.record_failure(origin, 5, "status 503");
     (0..5).for_each(|_| fail());
-    assert_eq!(origin.avoided(), Some(Avoided::Failing));
+    assert_eq!(origin.failing(), Some(Avoided::Failing));
     let (since, last) = origin.failures();
     assert!(since.is_some() && last.is_some_and(|last| last.why == "status 503"));
     origin.record_accepts(later(299));
-    assert_eq!(origin.avoided(), Some(Avoided::Failing));
+    assert_eq!(origin.failing(), Some(Avoided::Failing));
     origin.record_accepts(later(301));
-    assert_eq!((origin.avoided(), origin.failures().0), (None, None));
+    assert_eq!((origin.failing(), origin.failures().0), (None, None));
     assert!(origin.is_unproven(), "nothing has answered yet");
     // One more is enough to report it again.
     fail();
-    assert_eq!(origin.avoided(), Some(Avoided::Failing));
+    assert_eq!(origin.failing(), Some(Avoided::Failing));
     origin.record_response();
     assert!(!origin.is_unproven());
     (0..4).for_each(|_| fail());
-    assert_eq!(origin.avoided(), None);
+    assert_eq!(origin.failing(), None);
     // A failed connection says nothing about responses.
     origin.record_unreachable("refused");
     origin.record_accepts(later(0));
-    assert_eq!(origin.avoided(), None);
+    assert_eq!(origin.failing(), None);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_response_proves_an_origin_that_was_restarted() {
     origin.record_connected();
     assert!(!origin.is_avoided() && origin.is_unproven(), "a connection proves nothing");
     fail();
-    assert_eq!(origin.avoided(), Some(Avoided::Ejected), "one more failure is enough");
+    assert_eq!(origin.failing(), Some(Avoided::Ejected), "one more failure is enough");
     origin.record_accepts(later(301));
     origin.record_unreachable("refused");
     origin.record_connected();
@@ -159,4 +159,36 @@ fn a_response_proves_an_origin_that_was_restarted() {
     assert!(!origin.is_avoided() && !origin.is_unproven());
     (0..4).for_each(|_| fail());
     assert!(!origin.is_avoided(), "the failures before the response are forgotten");
+}
+
+#[test]
+fn an_origin_that_fails_in_use_is_avoided_once_others_work() {
+    let health = origins(2);
+    let [first, last] = &health.0[..] else { panic!() };
+    let fail = |origin: &OriginHealth| (0..3).for_each(|_| health.record_failure(origin, 3, "502"));
+    fail(first);
+    fail(last);
+    assert_eq!((last.failing(), last.is_avoided(), last.ejections()), (Some(Avoided::Failing), false, 0));
+    assert!(last.is_failing() && last.failures().0.is_some());
+    assert!(!last.claim_probe(later(60), &limits()), "requests go to it anyway");
+    last.record_response();
+    assert_eq!((last.failing(), last.failures().0), (None, None));
+    fail(last);
+    first.record_response();
+    fail(last);
+    assert_eq!((last.failing(), last.is_avoided(), last.ejections()), (Some(Avoided::Ejected), true, 1));
+    // One that refuses connections is avoided, whatever the others do.
+    fail(first);
+    assert!(!first.is_avoided());
+    first.record_unreachable("refused");
+    assert_eq!((first.failing(), first.is_avoided()), (Some(Avoided::Unreachable), true));
+}
+
+#[test]
+fn a_lone_origin_stays_failing_if_it_refuses_a_connection() {
+    let health = origins(1);
+    let origin = &health.0[0];
+    (0..3).for_each(|_| health.record_failure(origin, 3, "502"));
+    origin.record_unreachable("refused");
+    assert_eq!(origin.failing(), Some(Avoided::Failing));
 }
