@@ -45,7 +45,7 @@ pub use in_flight::{Caller, anonymous_share};
 pub use incoming::{IncomingBody, ReceivedBytes, UnreadBody};
 pub use pools::Pools;
 pub use probe::probe;
-pub use response::ResponseBody;
+pub use response::{ResponseBody, ResponseError};
 pub use spec::{Address, Balance, ForwardedFor, HealthCheck, Origin, OriginPolicy, UpstreamLimits};
 pub use target::{ClientIdentity, ClientTls, OriginState, Target, TargetSpec};
 pub use tried::Tried;

@@ -1,9 +1,16 @@
 //! Why an origin does not work, as the log, the metrics and `/status` report it.
 
+use http::StatusCode;
+
 use crate::{
     clock::{Clock, Timestamp},
     text,
 };
+
+/// Whether a gateway before the authorization server has responded in its place.
+pub(super) const fn is_gateway_error(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}
 
 /// Why an origin is failing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

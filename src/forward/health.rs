@@ -4,6 +4,8 @@
 //! An origin is avoided for a time that doubles with each failure in succession. Then one request probes it, and its outcome decides. While a
 //! health check fails, no request probes: the check does. What the edge itself finds out, by a health check or a connection, ends what a failed
 //! connection began at once, and what failed responses began only if the last of these is long past.
+//!
+//! A response fails by its head, or later by its body. After one that broke off, only a whole response is a success.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -62,6 +64,13 @@ impl UpstreamHealth {
         let reason = if is_spared { Avoided::Failing } else { Avoided::Ejected };
         origin.avoid(reason, why, Instant::now());
     }
+
+    /// Records that an origin broke off a response whose head was a success.
+    pub(super) fn record_broken_off(&self, origin: &OriginHealth, eject_after: u32, why: &str) {
+        // First: a whole response that ends meanwhile resets both.
+        origin.episode().has_broken_off = true;
+        self.record_failure(origin, eject_after, why);
+    }
 }
 
 impl PartialEq for UpstreamHealth {
@@ -118,6 +127,8 @@ struct Episode {
     last_response: Option<Instant>,
     /// Whether it accepts connections, and has not responded to a request since responses failed. While this is set, `failures` is not 0.
     is_unproven: bool,
+    /// Whether a response broke off, and no whole one has followed. While this is set, `failures` is not 0.
+    has_broken_off: bool,
 }
 
 impl OriginHealth {
@@ -144,6 +155,7 @@ impl OriginHealth {
                 last: None,
                 last_response: None,
                 is_unproven: false,
+                has_broken_off: false,
             }),
             avoidance: Notify::new(),
         }
@@ -245,11 +257,24 @@ impl OriginHealth {
             && self.end_avoidance(false)
     }
 
-    /// Records a response that an authorization server has made.
+    /// Records the head of a response that an authorization server has made. Returns whether the response is a success only once it is complete.
+    pub(super) fn record_head(&self) -> bool {
+        if self.failures.load(Relaxed) == 0 && self.avoided_until.load(Relaxed) == 0 {
+            return false;
+        }
+        let may_break_off = self.episode().has_broken_off;
+        if !may_break_off {
+            self.record_response();
+        }
+        may_break_off
+    }
+
+    /// Records a response that an authorization server has made, and that does not break off.
     pub(super) fn record_response(&self) {
         if self.failures.load(Relaxed) != 0 {
             self.failures.store(0, Relaxed);
-            self.episode().is_unproven = false;
+            let mut episode = self.episode();
+            (episode.is_unproven, episode.has_broken_off) = (false, false);
         }
         if self.avoided_until.load(Relaxed) != 0 {
             self.readmit(false);
@@ -337,9 +362,10 @@ impl OriginHealth {
     /// Ends the avoidance, and forgets the failed responses that led to it. Those of an unproven origin stay until it responds.
     fn readmit(&self, was_check_failing: bool) {
         if self.end_avoidance(was_check_failing) {
-            let episode = self.episode();
+            let mut episode = self.episode();
             if !episode.is_unproven {
                 self.failures.store(0, Relaxed);
+                episode.has_broken_off = false;
             }
         }
     }

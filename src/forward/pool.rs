@@ -15,6 +15,7 @@ use super::{
     absolute_form::AbsoluteForm,
     balance::Balancer,
     body::{Progress, State},
+    failure::is_gateway_error,
     fault::{explained, of_hyper},
     http2::DETECTION_TIME,
     idle::{Sender, Stream},
@@ -22,6 +23,7 @@ use super::{
     lease::Lease,
     origin::{NotConnected, OriginPool, WorkerResources},
     pooled::{PooledHttp1, Timer, timer},
+    response::UsedStream,
 };
 use crate::{
     h1::{self, Field},
@@ -98,8 +100,8 @@ impl Pool {
                         break;
                     }
                 };
-                let attempt = self.attempt(origin, sender, (request, field), in_flight).await;
-                self.record(origin, &attempt);
+                let mut attempt = self.attempt(origin, sender, (request, field), in_flight).await;
+                self.record(origin, &mut attempt);
                 match attempt? {
                     Attempt::Response(response) => return Ok(response),
                     Attempt::Retryable(reason) => {
@@ -161,14 +163,20 @@ impl Pool {
     }
 
     /// Records how an origin responded. What a gateway before it answers in its place counts as a failure.
-    fn record(&self, origin: &OriginPool, attempt: &Result<Attempt, ForwardError>) {
+    fn record(&self, origin: &OriginPool, attempt: &mut Result<Attempt, ForwardError>) {
         let eject_after = self.target.spec.policy.eject_after;
         let fail = |why: &str| self.target.health.record_failure(&origin.health, eject_after, why);
         match attempt {
             Ok(Attempt::Response(response)) if is_gateway_error(response.status()) => {
                 fail(&format!("status {}", response.status().as_u16()));
             }
-            Ok(Attempt::Response(_)) => origin.health.record_response(),
+            Ok(Attempt::Response(response)) => {
+                // A protocol that was not requested is a failure, which its refusal records.
+                let is_refused = || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                if origin.health.record_head() && !is_refused() {
+                    response.body_mut().prove(&origin.health);
+                }
+            }
             Err(error @ (ForwardError::Broken { .. } | ForwardError::Slow { .. })) => {
                 fail(&error.to_string());
             }
@@ -253,9 +261,8 @@ impl Pool {
                 let Some(in_flight) = in_flight.take() else {
                     return Err(self.broken("internal error: the request is not counted"));
                 };
-                Ok(Attempt::Response(
-                    response.map(|body| ResponseBody::http2(body, limit, stream, in_flight)),
-                ))
+                let used = UsedStream::new(stream, in_flight, progress.clone());
+                Ok(Attempt::Response(response.map(|body| ResponseBody::http2(body, limit, used))))
             }
             Err(mut error) => match (error.take_message(), replay) {
                 (Some(mut request), replay) => {
@@ -327,10 +334,6 @@ impl Pool {
     fn broken(&self, reason: &str) -> ForwardError {
         ForwardError::Broken { upstream: self.target.spec.name.clone(), reason: reason.to_owned() }
     }
-}
-
-const fn is_gateway_error(status: StatusCode) -> bool {
-    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
 fn clone_head(request: &Request<RequestBody>) -> Request<()> {

@@ -8,13 +8,16 @@ use std::{
     },
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use rustls::{
     ClientConfig,
     pki_types::{CertificateDer, ServerName, TrustAnchor},
 };
 
-use super::{Address, Avoided, Failure, ForwardedFor, OriginPolicy, UpstreamLimits, health::UpstreamHealth};
+use super::{
+    Address, Avoided, Failure, ForwardedFor, OriginPolicy, UpstreamLimits, failure::is_gateway_error,
+    health::UpstreamHealth,
+};
 use crate::clock::Timestamp;
 
 /// An upstream. `Debug` shows no secret.
@@ -189,6 +192,14 @@ impl Target {
     #[must_use]
     pub fn origin_url(&self, index: usize) -> Option<&str> {
         self.health.0.get(index).map(|health| &*health.url)
+    }
+
+    /// Records that an origin broke off a response with this status, after its head.
+    pub fn record_broken_off(&self, origin: usize, status: StatusCode, why: &dyn fmt::Display) {
+        // A head that failed counts once.
+        if let Some(origin) = self.health.0.get(origin).filter(|_| !is_gateway_error(status)) {
+            self.health.record_broken_off(origin, self.spec.policy.eject_after, &why.to_string());
+        }
     }
 
     /// The state of each origin.

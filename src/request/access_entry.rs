@@ -1,6 +1,6 @@
 //! A request's line in the access log, which is written when the request ends: with its response, or cancelled.
 
-use std::{fmt, rc::Rc, thread, time::Duration};
+use std::{rc::Rc, thread, time::Duration};
 
 use http::{StatusCode, Version};
 
@@ -11,7 +11,7 @@ use super::{
     trace_context::RequestTrace,
 };
 use crate::{
-    forward::ReceivedBytes,
+    forward::{ReceivedBytes, ResponseError},
     observe::{
         access::{self, Level, Value},
         log::sample,
@@ -73,11 +73,23 @@ impl AccessEntry {
     }
 
     /// Notes that the upstream has broken off its response, and why.
-    pub fn mark_broken(&mut self, error: &dyn fmt::Display) {
+    pub fn mark_broken(&mut self, error: &ResponseError) {
         let request_id = self.record.id.to_str().unwrap_or_default();
         tracing::warn!(request_id, error = shown(&error), "a response broke off");
         self.metrics.responses_broken_off.increment();
         self.end = End::Broken;
+        self.blame_origin(error);
+    }
+
+    /// Counts a response that was broken off as a failed one of its origin, unless that may not be the cause.
+    fn blame_origin(&self, error: &ResponseError) {
+        let Some(Answered { status, durations, .. }) = self.record.answered.get() else { return };
+        let since_head = self.record.started.elapsed().saturating_sub(durations.whole);
+        if let (Some((domain, _)), Some(origin)) = (&*self.record.routed.borrow(), self.record.tried.last())
+            && error.is_by_origin(since_head)
+        {
+            domain.target.record_broken_off(origin, *status, error);
+        }
     }
 
     /// Notes that the edge breaks off the response, since `request_timeout` is over.

@@ -43,6 +43,9 @@ impl Service<Outbound> for Forward {
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let upstream = domain.target.spec.name.clone();
                 let reason = "unexpected 101 Switching Protocols".to_owned();
+                if let Some(origin) = record.tried.last() {
+                    domain.target.record_broken_off(origin, response.status(), &reason);
+                }
                 return Err(Refusal::Forward(ForwardError::Broken { upstream, reason }));
             }
             Ok(response)

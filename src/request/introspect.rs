@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt, Limited};
 use tokio::{sync::watch, time::timeout};
 
@@ -21,7 +21,7 @@ use self::places::{Place, Places};
 use crate::{
     access_token::{Facts, InvalidToken, TokenHash, TokenRefusal, introspected, introspection_form},
     clock::Clock,
-    forward::{Caller, Pools, RequestBody, Tried},
+    forward::{Caller, Pools, RequestBody, ResponseBody, ResponseError, Tried},
     observe::metrics::{Introspection, Recorder},
     site::{IntrospectionEndpoint, TokenIssuer},
 };
@@ -114,12 +114,15 @@ impl Introspector {
         tokio::task::spawn_local(async move {
             let asked = async {
                 let _in_flight = place.in_flight().await;
-                let response = this
-                    .pools
-                    .send(&target, &mut Some(request), Caller::Authenticated, &Tried::default(), None)
-                    .await;
+                let (tried, caller) = (Tried::default(), Caller::Authenticated);
+                let response = this.pools.send(&target, &mut Some(request), caller, &tried, None).await;
                 let response = response.map_err(|error| error.to_string())?;
-                let body = usable_body(response.status(), response.into_body()).await?;
+                let body = usable_body(response, |status, error| {
+                    if let Some(origin) = tried.last() {
+                        target.record_broken_off(origin, status, error);
+                    }
+                });
+                let body = body.await?;
                 introspected(&body, &issuer.rules, this.clock.now()).map_err(|error| error.to_string())
             };
             let said = match timeout(limit, asked).await {
@@ -157,17 +160,21 @@ fn request(endpoint: &IntrospectionEndpoint, token: &str) -> Request<RequestBody
     request
 }
 
-async fn usable_body<B>(status: StatusCode, body: B) -> Result<Bytes, String>
-where
-    B: http_body::Body<Data = Bytes>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+async fn usable_body(
+    response: Response<ResponseBody>,
+    on_broken_off: impl FnOnce(StatusCode, &ResponseError),
+) -> Result<Bytes, String> {
+    let status = response.status();
     if status != StatusCode::OK {
         return Err(format!("the server responded with {status}, expected 200"));
     }
-    let body = Limited::new(body, MAX_RESPONSE).collect().await;
-    body.map(http_body_util::Collected::to_bytes)
-        .map_err(|error| format!("the response cannot be read: {error}"))
+    let body = Limited::new(response.into_body(), MAX_RESPONSE).collect().await;
+    body.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        if let Some(broken_off) = error.downcast_ref::<ResponseError>() {
+            on_broken_off(status, broken_off);
+        }
+        format!("the response cannot be read: {error}")
+    })
 }
 
 /// How long a valid token is remembered at most.

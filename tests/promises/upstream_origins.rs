@@ -8,11 +8,14 @@ use std::sync::{
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use tokio::sync::Semaphore;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::Semaphore,
+};
 
 use crate::support::{
-    Ca, Client, Credentials, Edge, EdgeBuilder, TlsUpstream, Upstream, admin,
-    scripted::{Scripted, serve_http},
+    Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, TlsUpstream, Upstream, admin,
+    scripted::{Scripted, read_head, read_request, serve_http},
     with_client,
 };
 
@@ -157,6 +160,87 @@ async fn an_origin_that_answers_503_is_ejected() {
     good.status.store(200, SeqCst);
     assert_eq!(client.token("billing").await.status, 200);
     assert_eq!(admin::metric(&edge, &good.metric("origin_failing")).await, 0);
+}
+
+/// Answers each request with these bytes, and closes the connection.
+async fn breaking_off(bytes: &'static [u8]) -> Scripted {
+    Scripted::start(move |_, mut stream| async move {
+        if read_request(&mut stream).await.is_some() {
+            let _ = stream.write_all(bytes).await;
+        }
+    })
+    .await
+}
+
+// The log is waited for on a thread of its own, while the origins answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_origin_that_breaks_off_its_responses_is_ejected() {
+    for bytes in [
+        &b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"access_token\":"[..],
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello!\r\n0\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+    ] {
+        let (bad, good) = (breaking_off(bytes).await, Upstream::start().await);
+        let edge = EdgeBuilder::new(bad.url()).upstream("eject_after = 3").also_upstream(good.url());
+        let (edge, client) = with_client(edge);
+        let clients = [Client::with(&edge, &client), Client::with(&edge, &client).http2()];
+        for client in clients.iter().cycle().take(12) {
+            let request = crate::support::client::token_request("billing");
+            let _ = client.connect().await.try_send(request).await;
+        }
+        assert_eq!((bad.accepted(), good.seen().len()), (3, 9));
+        edge.wait_for_log("\"origin ejected\"");
+        let origin = &admin::status(&edge, "").await["upstreams"][0]["origins"][0];
+        assert_eq!(origin["reason"], "ejected", "{origin}");
+        assert!(origin["last_failure"]["why"].is_string(), "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_response_that_breaks_off_counts_once() {
+    let bad = breaking_off(b"HTTP/1.1 503 Unavailable\r\ncontent-length: 100\r\n\r\nno").await;
+    let (edge, client) = with_client(EdgeBuilder::new(bad.url()).upstream("eject_after = 3"));
+    let failing = format!("mtls_edge_upstream_origin_failing{{upstream=\"as\",origin=\"{}\"}}", bad.url());
+    for count in 1..=3 {
+        let request = crate::support::client::token_request("billing");
+        assert!(Client::with(&edge, &client).connect().await.try_send(request).await.is_err());
+        assert_eq!(admin::metric(&edge, &failing).await, i64::from(count == 3), "{count}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_breaks_off_does_not_count() {
+    let upstream = Scripted::start(|_, mut stream| async move {
+        let head = read_head(&mut stream).await;
+        // Its end would reset a connection with unread bytes.
+        stream.read_exact(&mut [0; 4]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await.unwrap();
+        if head.starts_with(b"POST /oauth/token") {
+            std::future::pending::<()>().await;
+        }
+    })
+    .await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()).upstream("eject_after = 1"));
+    let client = Client::with(&edge, &client);
+    for request in [
+        // It reads a part of the response, and leaves.
+        format!(
+            "POST /oauth/token HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 17\r\n\r\nclient_id=billing"
+        ),
+        // The origin does not wait for the rest of the request.
+        format!("POST /any/thing HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 17\r\n\r\nhalf"),
+    ] {
+        let mut stream = client.tls().await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_head(&mut stream).await;
+        if request.contains("/any/thing") {
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+    }
+    edge.wait_for_log("a response broke off");
+    let shown = admin::status(&edge, "").await;
+    assert_eq!(shown["upstreams"][0]["origins"][0]["last_failure"], serde_json::Value::Null, "{shown}");
+    edge.stop();
 }
 
 #[tokio::test]

@@ -162,6 +162,31 @@ fn a_response_proves_an_origin_that_was_restarted() {
 }
 
 #[test]
+fn broken_off_responses_are_failures_despite_their_heads() {
+    let health = origins(2);
+    let origin = &health.0[0];
+    for _ in 0..2 {
+        assert!(!origin.record_head());
+        health.record_broken_off(origin, 3, "reset");
+        // Those of other requests do not count before they are complete.
+        assert!(origin.record_head() && origin.record_head());
+        origin.record_response();
+    }
+    for _ in 0..3 {
+        assert!(!origin.is_avoided());
+        health.record_broken_off(origin, 3, "reset");
+        assert!(origin.record_head());
+    }
+    assert_eq!(origin.failing(), Some(Avoided::Ejected));
+    assert_eq!(origin.failures().1.unwrap().why, "reset");
+    origin.record_response();
+    assert!(!origin.is_avoided() && !origin.record_head());
+    // Failed heads are ended by one that is good.
+    (0..3).for_each(|_| health.record_failure(origin, 3, "502"));
+    assert!(origin.is_avoided() && !origin.record_head() && !origin.is_avoided());
+}
+
+#[test]
 fn an_origin_that_fails_in_use_is_avoided_once_others_work() {
     let health = origins(2);
     let [first, last] = &health.0[..] else { panic!() };

@@ -14,7 +14,7 @@ use tokio::{net::TcpStream, sync::Notify};
 use super::setup::{ISSUER, Setup, bearer, get, now, x5t};
 use crate::support::{
     Ca, Client, Edge, TlsUpstream,
-    admin::{happens, metric},
+    admin::{happens, metric, status},
     scripted::{Scripted, read_request},
     self_signed,
 };
@@ -125,6 +125,25 @@ async fn an_active_bound_token_is_forwarded() {
         !log.contains("opaque-token") && !log.contains("cret") && !log.contains(&basic),
         "no secret is logged"
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_a_failure_of_the_endpoint() {
+    let setup = Setup::start().await;
+    let mut endpoint = Endpoint::start(active(&setup)).await;
+    endpoint.server = Scripted::start(|_, mut stream: TcpStream| async move {
+        read_request(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await;
+    })
+    .await;
+    let edge = edge(&setup, &endpoint, "");
+    let client = Client::with(&edge, &setup.client);
+    get(&client, "/api/x", &bearer("opaque")).await.oauth_error(503, "temporarily_unavailable");
+    let shown = status(&edge, "").await;
+    let upstreams = shown["upstreams"].as_array().unwrap();
+    let asked = upstreams.iter().find(|one| one["name"].as_str().unwrap().starts_with("introspection at "));
+    let why = asked.unwrap()["origins"][0]["last_failure"]["why"].as_str();
+    assert!(why.is_some_and(|why| why.contains("ended early")), "{shown}");
 }
 
 #[tokio::test]
