@@ -73,6 +73,10 @@ async fn a_cured_origin_recovers_without_a_request() {
     let origin = &status(&edge, "").await["upstreams"][0]["origins"][0];
     assert_eq!((&origin["state"], &origin["failing_since"]), (&"ok".into(), &serde_json::Value::Null));
     assert!(origin["last_failure"]["why"].as_str().unwrap().contains("refused"), "{origin}");
+    let command = program().args(["status", "--admin", &edge.admin.to_string()]).output().unwrap();
+    let table = text(&command.stdout);
+    let row = table.lines().find(|line| line.trim_start().starts_with("as ")).unwrap();
+    assert!(row.contains("  ok  ") && row.contains(" ago: Connection refused"), "{table}");
     assert!(cured.accepted() > 0);
     edge.stop();
 }

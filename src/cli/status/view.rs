@@ -157,8 +157,8 @@ impl View<'_> {
                 };
                 let since = origin.failing_since.map_or_else(|| "".into(), |since| self.past(since));
                 let last = origin.last_failure.as_ref().or(origin.lookup_failure.as_ref());
-                let why = last.map_or_else(|| "".into(), |last| Cell::new(&last.why));
-                vec![Cell::new(&upstream.name), Cell::new(&origin.url), state, since, why]
+                let why = last.map(|last| format!("{}: {}", last.at.past_from(self.status.now), last.why));
+                vec![Cell::new(&upstream.name), Cell::new(&origin.url), state, since, shown(why)]
             })
         });
         let columns = &["upstream", "origin", "state", "failing since", "last failure"];
