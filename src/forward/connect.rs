@@ -1,6 +1,6 @@
 //! Opens a connection to an origin: TCP, TLS with ALPN, HTTP/2 handshake.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -11,11 +11,11 @@ use tokio::{
 
 use super::{
     Address, Target,
-    dial::dial,
+    dial::{at, dial},
     fault::explained,
     http2::Connection,
     pooled::{Http1, PooledHttp1, timer},
-    resolved::{Resolved, unanswered},
+    resolved::{Listed, Resolved, unanswered},
     unix,
 };
 use crate::{h1::Io, net::WriteBatcher};
@@ -59,7 +59,10 @@ pub(super) async fn connect(
 pub(super) fn timed_out(address: &Address, resolved: &Resolved, limit: Duration) -> String {
     match address.network() {
         Some(origin) if resolved.is_awaited() => unanswered(&origin.host, limit),
-        _ => format!("no connection within {limit:?}"),
+        _ => match resolved.current() {
+            Some(addresses) => format!("no connection within {limit:?} to {}", Listed(&addresses)),
+            None => format!("no connection within {limit:?}"),
+        },
     }
 }
 
@@ -76,8 +79,9 @@ async fn connect_unbounded(
         Address::Unix(path) => return Ok(http1(unix::connect(path, permit).await?, target, None)),
     };
     let (tcp, permit) = dial(origin, resolved, permit, permits).await?;
-    set_options(&tcp).map_err(|error| error.to_string())?;
     let peer = tcp.peer_addr().ok();
+    let failed = |error: &dyn fmt::Display| at(origin, peer, error);
+    set_options(&tcp).map_err(|error| failed(&error))?;
     let tcp = batcher.stream(tcp);
     tcp.hold(permit);
     tcp.enable_batching();
@@ -91,9 +95,10 @@ async fn connect_unbounded(
     let stream = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config))
         .connect(name, tcp)
         .await
-        .map_err(|error| explained(&error, target))?;
+        .map_err(|error| failed(&explained(&error, target)))?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        Connection::handshake(stream, peer, target).await.map(Opened::Http2)
+        let opened = Connection::handshake(stream, peer, target).await.map(Opened::Http2);
+        opened.map_err(|error| failed(&error))
     } else {
         Ok(http1(stream, target, peer))
     }

@@ -1,6 +1,6 @@
 //! Opens a TCP connection to the first address of a host that accepts it (RFC 8305, "Happy Eyeballs").
 
-use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpStream,
@@ -33,7 +33,7 @@ pub(super) async fn dial(
     permits: &Arc<Semaphore>,
 ) -> Result<Connected, String> {
     let addresses = resolved.known_or_found(origin).await?;
-    race(interleaved(addresses.into_iter()), permit, permits).await
+    race(origin, interleaved(addresses.into_iter()), permit, permits).await
 }
 
 /// Alternates the address families, and keeps the resolver's order within each (RFC 8305 section 4).
@@ -49,6 +49,7 @@ fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> VecDeque<SocketAd
 }
 
 async fn race(
+    origin: &Origin,
     mut addresses: VecDeque<SocketAddr>,
     permit: OwnedSemaphorePermit,
     permits: &Arc<Semaphore>,
@@ -72,19 +73,25 @@ async fn race(
                 Err(error) => return Err(error.to_string()),
             },
             () = sleep(ATTEMPT_DELAY), if !addresses.is_empty() => {}
-            else => return Err(describe(&failures)),
+            else => return Err(describe(origin, &failures)),
         }
     }
 }
 
 /// Why no address accepted a connection, for the log.
-fn describe(failures: &[(SocketAddr, io::Error)]) -> String {
-    match failures {
-        [] => NO_ADDRESS.to_owned(),
-        [(_, error)] => error.to_string(),
-        all => {
-            all.iter().map(|(address, error)| format!("{address}: {error}")).collect::<Vec<_>>().join("; ")
-        }
+fn describe(origin: &Origin, failures: &[(SocketAddr, io::Error)]) -> String {
+    if failures.is_empty() {
+        return NO_ADDRESS.to_owned();
+    }
+    let failures = failures.iter().map(|(address, error)| at(origin, Some(*address), error));
+    failures.collect::<Vec<_>>().join("; ")
+}
+
+/// An error with the address at which it occurred, unless the origin's URL says that.
+pub(super) fn at(origin: &Origin, address: Option<SocketAddr>, error: &dyn fmt::Display) -> String {
+    match address.filter(|_| origin.is_named()) {
+        Some(address) => format!("{address}: {error}"),
+        None => error.to_string(),
     }
 }
 
@@ -120,6 +127,10 @@ mod tests {
         runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), race).await.unwrap() })
     }
 
+    fn named() -> Origin {
+        Origin { tls: false, host: "auth.example.com".to_owned(), port: 80 }
+    }
+
     fn permits(count: usize) -> (OwnedSemaphorePermit, Arc<Semaphore>) {
         let permits = Arc::new(Semaphore::new(count));
         (Arc::clone(&permits).try_acquire_owned().unwrap(), permits)
@@ -131,7 +142,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = listener.local_addr().unwrap();
         let (permit, all) = permits(2);
-        let (stream, permit) = run(race([silent, good].into(), permit, &all)).unwrap();
+        let (stream, permit) = run(race(&named(), [silent, good].into(), permit, &all)).unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
         drop(permit);
         // The losing attempt has released its permit.
@@ -145,11 +156,25 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = listener.local_addr().unwrap();
         let (permit, all) = permits(1);
-        let (stream, _permit) = run(race([closed, closed, good].into(), permit, &all)).unwrap();
+        let (stream, _permit) = run(race(&named(), [closed, closed, good].into(), permit, &all)).unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
         let (permit, all) = permits(1);
-        let error = run(race([closed, closed].into(), permit, &all)).unwrap_err();
+        let error = run(race(&named(), [closed, closed].into(), permit, &all)).unwrap_err();
         assert_eq!(error.matches(&format!("{closed}: Connection refused")).count(), 2, "{error}");
+    }
+
+    #[test]
+    fn a_failure_names_the_address_that_the_url_does_not() {
+        let refusing = Refusing::bind();
+        let closed = refusing.address;
+        let literal = Origin { host: closed.ip().to_string(), ..named() };
+        for (origin, expected) in
+            [(named(), format!("{closed}: Connection refused")), (literal, "Connection refused".to_owned())]
+        {
+            let (permit, all) = permits(1);
+            let error = run(race(&origin, [closed].into(), permit, &all)).unwrap_err();
+            assert!(error.starts_with(&expected), "{error}");
+        }
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Looks up the host names of origins at regular intervals, so that no request waits for the resolver.
 
 use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -16,7 +15,7 @@ use tokio::{
 use super::{
     Origin, Target,
     health::OriginHealth,
-    resolved::{look_up, unanswered},
+    resolved::{Listed, look_up, unanswered},
 };
 
 /// A lookup that takes longer is slow: its resolver may be silent, and a lookup takes a thread until that is given up.
@@ -25,7 +24,7 @@ const SLOW: Duration = Duration::from_millis(500);
 /// Whether the origin has a host name of which no address is known yet.
 pub(super) fn is_unresolved(target: &Target, index: usize) -> bool {
     let origin = target.spec.origins.get(index).and_then(|address| address.network());
-    origin.is_some_and(|origin| origin.host.parse::<IpAddr>().is_err())
+    origin.is_some_and(Origin::is_named)
         && target.health.0.get(index).is_some_and(|health| health.addresses.current().is_none())
 }
 
@@ -38,7 +37,7 @@ pub(super) async fn keep_resolved(
     origin: &Origin,
     slow: &Arc<Semaphore>,
 ) {
-    if origin.host.parse::<IpAddr>().is_ok() {
+    if !origin.is_named() {
         return;
     }
     let upstream = &*target.spec.name;
@@ -50,7 +49,7 @@ pub(super) async fn keep_resolved(
         (found, is_slow) = answer(target, health, origin, turn).await;
         match found {
             Ok(found) => {
-                let shown = Addresses(&found).to_string();
+                let shown = Listed(&found).to_string();
                 if resolved.replace(found) {
                     tracing::info!(
                         upstream,
@@ -122,18 +121,6 @@ fn record_failure(upstream: &str, health: &OriginHealth, origin: &Origin, error:
             error,
             "cannot look up the origin; its last addresses stay"
         );
-    }
-}
-
-struct Addresses<'a>(&'a [SocketAddr]);
-
-impl fmt::Display for Addresses<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, address) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{}", address.ip())?;
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The addresses of an origin's host name, as the last lookups found them.
 
 use std::{
+    fmt,
     net::{SocketAddr, ToSocketAddrs as _},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -43,6 +44,19 @@ pub(super) async fn look_up<T>(
         if found.is_empty() { Err(NO_ADDRESS.to_owned()) } else { Ok(found) }
     });
     lookup.await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// Addresses in a sentence, without their port.
+pub(super) struct Listed<'a>(pub(super) &'a [SocketAddr]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, address) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{}", address.ip())?;
+        }
+        Ok(())
+    }
 }
 
 /// The addresses that were found last; none before the first lookup, and for an origin without a host name.

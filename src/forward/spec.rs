@@ -1,6 +1,6 @@
 //! The settings of an upstream.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use http::{StatusCode, uri::PathAndQuery};
 
@@ -37,6 +37,11 @@ impl Origin {
     pub fn authority(&self) -> String {
         let host = self.bracketed_host();
         if self.port == if self.tls { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// Whether its host is a name, which has addresses, and not an address itself.
+    pub(super) fn is_named(&self) -> bool {
+        self.host.parse::<IpAddr>().is_err()
     }
 
     /// The host; an IPv6 address in brackets (RFC 3986 section 3.2.2).

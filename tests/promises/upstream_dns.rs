@@ -2,6 +2,7 @@
 
 use std::{fs, net::Ipv4Addr, sync::Arc};
 
+use testkit::Refusing;
 use tokio::{
     net::{TcpListener, UdpSocket},
     sync::Notify,
@@ -165,7 +166,25 @@ async fn an_address_that_is_known_is_not_taken_for_unanswered() {
     let (edge, client) = with_client(edge.upstream("connect_timeout = \"300ms\""));
     let answer = Client::with(&edge, &client).token("billing").await;
     let line = edge.log_of(&answer);
-    assert!(line["reason"].as_str().unwrap().contains("no connection within 300ms"), "{line}");
+    assert!(line["reason"].as_str().unwrap().ends_with("no connection within 300ms to 127.0.0.2"), "{line}");
+    edge.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unreachable_name_is_reported_with_its_addresses() {
+    if !tool::has_mount_namespaces() {
+        return;
+    }
+    let refusing = Refusing::bind();
+    let port = refusing.address.port();
+    let edge = EdgeBuilder::new(format!("http://auth.example.test:{port}"));
+    let (edge, client) = with_client(edge.own_hosts("127.0.0.1 auth.example.test\n"));
+    Client::with(&edge, &client).token("billing").await.oauth_error(503, "temporarily_unavailable");
+    let tried = format!("127.0.0.1:{port}: Connection refused");
+    let line = edge.wait_for_log("\"origin unreachable\"");
+    assert!(line.contains(&tried), "{line}");
+    let problem = &admin::status(&edge, "").await["health"]["problems"][0];
+    assert!(problem["what"].as_str().unwrap().contains(&format!("(unreachable: {tried}")), "{problem}");
     edge.stop();
 }
 

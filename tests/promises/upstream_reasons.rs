@@ -27,7 +27,10 @@ async fn an_origin_that_fails_has_its_reason_and_time() {
     let (edge, client) = with_client(edge);
     assert_eq!(Client::with(&edge, &client).token("billing").await.status, 503);
     let shown = status(&edge, "").await;
-    let why = "invalid peer certificate: UnknownIssuer";
+    let url = upstream.url();
+    let (_, port) = url.rsplit_once(':').unwrap();
+    let why = format!("127.0.0.1:{port}: invalid peer certificate: UnknownIssuer");
+    let why = why.as_str();
     let (problem, origin) = (&shown["health"]["problems"][0], &shown["upstreams"][0]["origins"][0]);
     assert_eq!(problem["code"], "upstream_down");
     let expected = format!("no origin of the upstream \"as\" works: {} (unreachable: {why})", upstream.url());
