@@ -15,6 +15,7 @@ mod history;
 mod host;
 mod html;
 mod problems;
+mod quantile;
 mod query;
 mod recent;
 mod refusals;

@@ -2,6 +2,7 @@
 
 mod fetched;
 mod kind;
+mod traffic;
 mod upstreams;
 
 use std::sync::{PoisonError, atomic::Ordering};
@@ -9,7 +10,6 @@ use std::sync::{PoisonError, atomic::Ordering};
 pub(super) use self::kind::Kind;
 use super::{
     State,
-    recent::Trouble,
     status::{Health, Level, Problem},
 };
 use crate::{
@@ -47,7 +47,7 @@ pub(super) fn health(state: &State, site: &Site, now: Timestamp) -> Health {
 pub(super) fn problems(state: &State, site: &Site, now: Timestamp) -> Vec<(Kind, Problem)> {
     let mut found = Found { now, problems: Vec::new() };
     found.running(state);
-    found.traffic(state);
+    found.traffic(state, site);
     found.endings(site);
     found.not_valid_yet(site, state.latest(now));
     found.mismatches(site);
@@ -76,12 +76,6 @@ impl Found {
     fn report_all(&mut self, kind: Kind, count: usize, what: String, at: Option<Timestamp>) {
         let (level, code) = (kind.level(), kind.code().to_owned());
         self.problems.push((kind, Problem { level, code, what, at, count }));
-    }
-
-    fn traffic(&mut self, state: &State) {
-        for Trouble { kind, what, since } in state.recent.troubles(&state.metrics.totals(), self.now) {
-            self.report(kind, what, Some(since));
-        }
     }
 
     fn running(&mut self, state: &State) {

@@ -1,7 +1,5 @@
 //! The traffic of the last ten minutes: one sample every five seconds, in a ring of fixed size.
 
-mod quantile;
-
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
@@ -11,7 +9,7 @@ use std::{
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::State;
+use super::{State, quantile};
 use crate::observe::metrics::{Outcome, RefusalCode, Totals};
 
 /// The time of one sample.

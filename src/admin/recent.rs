@@ -2,6 +2,8 @@
 //!
 //! A stranger who is refused must not be able to make an edge look degraded while others are served: that is a warning at most.
 
+mod pace;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     mem,
@@ -11,6 +13,7 @@ use std::{
 
 use tokio::time::Instant;
 
+use self::pace::Pace;
 use super::health::Kind;
 use crate::{
     clock::Timestamp,
@@ -46,6 +49,8 @@ struct State {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
     pub(super) kind: Kind,
+    /// The domain that it concerns; empty if it is not one.
+    pub(super) domain: String,
     /// A sentence.
     pub(super) what: String,
     pub(super) since: Timestamp,
@@ -76,8 +81,8 @@ impl Recent {
         let mut trouble = |(kind, domain, what)| {
             let key = (kind, domain);
             let since = former.get(&key).copied().unwrap_or(at);
-            state.since.insert(key, since);
-            Trouble { kind, what, since }
+            state.since.insert(key.clone(), since);
+            Trouble { kind, domain: key.1, what, since }
         };
         found.into_iter().map(&mut trouble).collect()
     }
@@ -211,15 +216,22 @@ fn broken_off(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
     (broken >= FEW && broken * ONE_OF > all).then_some((kind, what))
 }
 
-/// Clients that give up are often the only sign of an upstream that is too slow: what it would answer is never seen.
+/// Clients that give up are often the only sign of an upstream that is too slow: what it would answer is never seen. If others wait, a slow
+/// upstream explains even a few of them.
 fn cancelled(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
     let of = |outcome| since(&before.requests, &now.requests, outcome as usize);
     let cancelled = of(Outcome::Cancelled);
     let all = cancelled + of(Outcome::Forwarded) + of(Outcome::UpstreamFailed);
+    let upstreams = pace::of_upstreams(before, now);
+    let is_one_slow = upstreams.iter().any(Pace::is_slow);
+    if cancelled < FEW || cancelled * if is_one_slow { ONE_OF } else { 2 } < all {
+        return None;
+    }
     let what = format!(
-        "{cancelled} of {all} requests of the last minute ended before they were answered, mostly since clients wait no longer: see `aborted` and `upstream_microseconds` in the log, and how fast the upstream is"
+        "{cancelled} of {all} requests of the last minute ended before they were answered, mostly since clients wait no longer; {}; see `aborted` and `upstream_microseconds` in the log",
+        pace::described(&upstreams)
     );
-    (cancelled >= FEW && cancelled * 2 >= all).then_some((Kind::RequestsCancelled, what))
+    Some((Kind::RequestsCancelled, what))
 }
 
 fn log_lines(before: &Totals, now: &Totals) -> Option<(Kind, String)> {

@@ -131,6 +131,13 @@ async fn clients_that_wait_no_longer_are_a_problem() {
     }
     admin::happens(async || problem(&edge, "requests_cancelled").await.is_some()).await;
     assert_problem(&edge, "requests_cancelled", "warning", "3 of 3 requests of the last minute ended").await;
+    assert_problem(&edge, "requests_cancelled", "warning", "; no upstream responded in that time; see").await;
+    let answered = tokio::spawn(async move { client.token("billing").await });
+    held.arrived().await;
+    // Also to the cancelled requests.
+    held.release(4);
+    assert_eq!(answered.await.unwrap().status, 200);
+    assert_problem(&edge, "requests_cancelled", "warning", "; the upstream \"as\" took ").await;
     edge.stop();
 }
 

@@ -157,6 +157,12 @@ async fn an_origin_that_answers_503_is_ejected() {
         found.unwrap_or_else(|| panic!("{status}"))["what"].as_str().unwrap().to_owned()
     };
     assert!(problem("upstream_down").contains("(failing: status 503)"), "{status}");
+    let failed = format!(
+        "origins that failed in that time: {} (status 503), {} (status 503)",
+        bad.scripted.url(),
+        good.scripted.url()
+    );
+    assert!(problem("server_errors").ends_with(&failed), "{status}");
     good.status.store(200, SeqCst);
     assert_eq!(client.token("billing").await.status, 200);
     assert_eq!(admin::metric(&edge, &good.metric("origin_failing")).await, 0);

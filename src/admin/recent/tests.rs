@@ -1,6 +1,7 @@
 use HandshakeFailure::{Alert, Closed, ProxyHeader};
 
 use super::*;
+use crate::observe::metrics::Distribution;
 
 const AT: Timestamp = Timestamp::from_unix(1000);
 
@@ -171,6 +172,27 @@ fn cancelled_requests_are_reported_by_their_share() {
         requests[Outcome::Refused as usize] = 100;
         let totals = Totals { requests, ..Totals::default() };
         assert_eq!(kinds(&Recent::default(), &totals), Vec::from_iter(kind), "{cancelled}/{forwarded}");
+    }
+}
+
+#[test]
+fn a_slow_upstream_explains_few_cancelled_requests() {
+    for (cancelled, slow, is_reported) in [(5, 5, true), (5, 4, false), (4, 5, false)] {
+        let mut requests = vec![0; Outcome::VALUES.len()];
+        requests[Outcome::Cancelled as usize] = cancelled;
+        requests[Outcome::Forwarded as usize] = 100 - cancelled;
+        let buckets = vec![(1.0, 90), (5.0, 100 - slow), (10.0, 100), (30.0, 100)];
+        let upstreams = BTreeMap::from([
+            ("fast".to_owned(), Distribution { buckets: vec![(0.1, 50), (30.0, 50)], count: 50, sum: 0.0 }),
+            ("slow".to_owned(), Distribution { buckets, count: 100, sum: 0.0 }),
+        ]);
+        let totals = Totals { requests, upstreams, ..Totals::default() };
+        let troubles = Recent::default().troubles(&totals, AT);
+        assert_eq!(troubles.len(), usize::from(is_reported), "{cancelled} {slow} {troubles:?}");
+        if let Some(Trouble { what, .. }) = troubles.first() {
+            let paces = "; the upstream \"slow\" took 556 ms (p50) and 5.0 s (p95) for 100 responses, the upstream \"fast\" took 50 ms (p50) and 95 ms (p95) for 50 responses; see";
+            assert!(what.contains(paces), "{what}");
+        }
     }
 }
 

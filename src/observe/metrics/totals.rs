@@ -20,6 +20,8 @@ pub struct Totals {
     pub connections: usize,
     /// Responses by domain.
     pub responses: BTreeMap<String, Responses>,
+    /// How long upstreams took, by name.
+    pub upstreams: BTreeMap<String, Distribution>,
     /// Handshakes that were completed.
     pub handshakes: u64,
     /// Failed handshakes, in the order of [`super::HandshakeFailure::VALUES`].
@@ -34,13 +36,15 @@ pub struct Totals {
 
 impl Totals {
     pub(super) fn of<'a>(workers: impl Iterator<Item = &'a WorkerMetrics> + Clone) -> Self {
-        let (durations, responses) = traffic::totals(workers.clone().map(|worker| &worker.traffic));
+        let traffic = workers.clone().map(|worker| &worker.traffic);
+        let (durations, responses) = traffic::totals(traffic.clone());
         Self {
             requests: Counters::sums(workers.clone().map(|worker| &worker.requests)),
             refusals: Counters::sums(workers.clone().map(|worker| &worker.refusals)),
             durations,
             connections: 0,
             responses,
+            upstreams: traffic::by_upstream(traffic),
             handshakes: workers.clone().map(|worker| worker.handshakes.get()).sum(),
             handshake_failures: Counters::sums(workers.clone().map(|worker| &worker.handshake_failures)),
             connections_closed: Counters::sums(workers.clone().map(|worker| &worker.connections_closed)),

@@ -203,6 +203,17 @@ pub(super) fn totals<'a>(
     (durations, domains)
 }
 
+/// How long each upstream took.
+pub(super) fn by_upstream<'a>(workers: impl Iterator<Item = &'a Shared>) -> BTreeMap<String, Distribution> {
+    let mut upstreams = BTreeMap::new();
+    for worker in workers {
+        worker.upstreams.gather(&mut upstreams);
+    }
+    let durations =
+        |cells: &[Arc<UpstreamCells>]| Histogram::distribution(cells.iter().map(|cells| &cells.0));
+    upstreams.into_iter().map(|([upstream], cells)| (upstream, durations(&cells))).collect()
+}
+
 /// Sums the workers' traffic.
 pub(super) fn collect<'a>(workers: impl Iterator<Item = &'a Shared>, families: &mut Families) {
     let (mut routes, mut upstreams) = (BTreeMap::new(), BTreeMap::new());
