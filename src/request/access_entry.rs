@@ -6,7 +6,7 @@ use http::{StatusCode, Version};
 
 use super::{
     Connection,
-    inbound::{Durations, Record},
+    inbound::{Answered, Durations, Record},
     spans::{self, Ended},
     trace_context::RequestTrace,
 };
