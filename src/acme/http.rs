@@ -26,6 +26,11 @@ const LARGEST: usize = 1 << 20;
 
 type Answer = Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>>;
 
+/// Why there is no response to a request, whose effect is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoResponse(pub(super) String);
+
 /// Sends the requests of an ACME client over the connections of [`crate::outbound`].
 #[derive(Clone)]
 pub(super) struct Http {
@@ -108,7 +113,7 @@ impl HttpClient for Http {
                     let (parts, body) = response.into_parts();
                     Ok(BytesResponse { parts, body: Box::new(body) })
                 }
-                Err(why) => Err(Error::Other(format!("{url}: {why}").into())),
+                Err(why) => Err(Error::Other(Box::new(NoResponse(format!("{url}: {why}"))))),
             }
         })
     }

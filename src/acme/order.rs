@@ -9,7 +9,12 @@ use instant_acme::{
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use zeroize::Zeroizing;
 
-use super::{account::account, http::Http, plan::Plan, state::State};
+use super::{
+    account::account,
+    http::{Http, NoResponse},
+    plan::Plan,
+    state::State,
+};
 use crate::text;
 
 /// How long after a validation is announced all processes that share the folder answer it. They look every [`super::renew::TICK`].
@@ -147,8 +152,8 @@ fn may_concern_replaced(error: &Error) -> bool {
         Error::Api(Problem { r#type: Some(kind), .. }) => {
             ![RATE_LIMITED, NO_ACCOUNT].contains(&kind.as_str())
         }
-        Error::Api(_) | Error::Json(_) | Error::Str(_) | Error::Unsupported(_) => true,
-        _ => false,
+        Error::Other(why) => !why.is::<NoResponse>(),
+        _ => true,
     }
 }
 
@@ -193,8 +198,9 @@ mod tests {
 
     #[test]
     fn an_order_without_a_response_is_not_placed_again() {
-        assert!(!may_concern_replaced(&other("no response within 30s")));
-        assert!(!may_concern_replaced(&Error::Timeout(None)));
-        assert!(may_concern_replaced(&Error::Unsupported("renewal information")));
+        let silent = NoResponse("no response within 30s".to_owned());
+        assert!(!may_concern_replaced(&Error::Other(Box::new(silent))));
+        // Of the client, if the response does not name the certificate.
+        assert!(may_concern_replaced(&other("replaces field mismatch")));
     }
 }

@@ -136,10 +136,10 @@ mod tests {
         let runtime = builder.enable_all().max_blocking_threads(1).build().unwrap();
         runtime.block_on(async {
             let other = spawn_blocking(|| std::thread::park_timeout(SLOW * 2));
-            let origin = Origin { tls: false, host: "127.0.0.1".to_owned(), port: 80 };
+            let origin = Origin { tls: false, host: "localhost".to_owned(), port: 80 };
             let late = || panic!("it is not late");
             let (found, is_slow) = look_up_within(&origin, None, SLOW, late).await;
-            assert_eq!((found.unwrap().len(), is_slow), (1, false));
+            assert_eq!((found.is_ok(), is_slow), (true, false));
             other.await.unwrap();
         });
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{SocketAddr, ToSocketAddrs as _},
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -25,8 +25,8 @@ pub(super) fn unanswered(host: &str, limit: Duration) -> String {
     )
 }
 
-/// Looks up the host name on a thread, which calls `begin` first, since the wait for the thread says nothing about the resolver of this name. What that
-/// returns is dropped when the thread is free, even if the future was dropped before.
+/// Looks up the host on a thread if it is a name. The thread calls `begin` first, since the wait for it says nothing about the resolver of this name. What
+/// that returns is dropped when the thread is free, even if the future was dropped before.
 ///
 /// # Errors
 ///
@@ -36,6 +36,9 @@ pub(super) async fn look_up<T>(
     begin: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Vec<SocketAddr>, String> {
     let (host, port) = (origin.host.clone(), origin.port);
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
     let lookup = spawn_blocking(move || {
         let _held = begin();
         #[expect(clippy::disallowed_methods, reason = "this thread may block")]
