@@ -17,7 +17,7 @@ use self::pace::Pace;
 use super::health::Kind;
 use crate::{
     clock::Timestamp,
-    observe::metrics::{CloseReason, HandshakeFailure, Outcome, Responses, Totals},
+    observe::metrics::{BreakOff, CloseReason, HandshakeFailure, Outcome, Responses, Totals},
 };
 
 /// The time that is looked back.
@@ -207,13 +207,24 @@ fn connections(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
 }
 
 fn broken_off(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
-    let broken = now.responses_broken_off.saturating_sub(before.responses_broken_off);
+    let of = |cause| since(&before.responses_broken_off, &now.responses_broken_off, cause as usize);
+    let (by_origin, unclear) = (of(BreakOff::Origin), of(BreakOff::Unclear));
+    let broken = by_origin + unclear;
     let all = since(&before.requests, &now.requests, Outcome::Forwarded as usize).max(broken);
-    let kind = if broken * 2 >= all { Kind::ResponsesBrokenOff } else { Kind::SomeResponsesBrokenOff };
+    if broken < FEW || broken * ONE_OF <= all {
+        return None;
+    }
+    // Clients that stall cause the others: a stranger could.
+    let is_degraded = by_origin >= FEW && by_origin * 2 >= all;
+    let kind = if is_degraded { Kind::ResponsesBrokenOff } else { Kind::SomeResponsesBrokenOff };
+    let unclear = match unclear {
+        0 => String::new(),
+        _ => format!(", {unclear} of them perhaps since their clients had stalled"),
+    };
     let what = format!(
-        "{broken} of {all} responses of the last minute were broken off by their upstream: see \"a response broke off\", and the line with the same request_id, in the log"
+        "{broken} of {all} responses of the last minute were broken off by their upstream{unclear}: see \"a response broke off\", and the line with the same request_id, in the log"
     );
-    (broken >= FEW && broken * ONE_OF > all).then_some((kind, what))
+    Some((kind, what))
 }
 
 /// Clients that give up are often the only sign of an upstream that is too slow: what it would answer is never seen. If others wait, a slow

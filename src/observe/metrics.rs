@@ -55,8 +55,8 @@ recorder::worker_metrics! {
     connections_closed: Counters<CloseReason> = "mtls_edge_connections_closed_total",
     /// Responses broken off because `request_timeout` was over.
     responses_timed_out: Counter = "mtls_edge_responses_timed_out_total",
-    /// Responses broken off by their upstream.
-    responses_broken_off: Counter = "mtls_edge_responses_broken_off_total",
+    /// Responses broken off by their upstream, by what caused that.
+    responses_broken_off: Counters<BreakOff> = "mtls_edge_responses_broken_off_total",
     /// Access tokens by outcome.
     access_tokens: Counters<TokenOutcome> = "mtls_edge_access_tokens_total",
     /// Introspection requests by outcome.
@@ -102,6 +102,16 @@ impl Outcome {
             }
             _ => Self::Refused,
         }
+    }
+}
+
+cells::label! {
+    /// What caused an upstream to break off a response.
+    pub enum BreakOff: "cause" {
+        /// The origin itself.
+        Origin = "origin",
+        /// The origin, or a client that stalls: one that still sent its request, read slowly, or shared an HTTP/2 connection.
+        Unclear = "unclear",
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     observe::{
         access::{self, Level, Value},
         log::sample,
-        metrics::Recorder,
+        metrics::{BreakOff, Recorder},
     },
     text::{SHORT, bounded, shown},
 };
@@ -76,17 +76,25 @@ impl AccessEntry {
     pub fn mark_broken(&mut self, error: &ResponseError) {
         let request_id = self.record.id.to_str().unwrap_or_default();
         tracing::warn!(request_id, error = shown(&error), "a response broke off");
-        self.metrics.responses_broken_off.increment();
         self.end = End::Broken;
-        self.blame_origin(error);
+        let cause = self.cause_of(error);
+        self.metrics.responses_broken_off.increment(cause);
+        if cause == BreakOff::Origin {
+            self.blame_origin(error);
+        }
     }
 
-    /// Counts a response that was broken off as a failed one of its origin, unless that may not be the cause.
-    fn blame_origin(&self, error: &ResponseError) {
-        let Some(Answered { status, durations, .. }) = self.record.answered.get() else { return };
+    /// What has caused the upstream to break off the response.
+    fn cause_of(&self, error: &ResponseError) -> BreakOff {
+        let Some(Answered { durations, .. }) = self.record.answered.get() else { return BreakOff::Unclear };
         let since_head = self.record.started.elapsed().saturating_sub(durations.whole);
-        if let (Some((domain, _)), Some(origin)) = (&*self.record.routed.borrow(), self.record.tried.last())
-            && error.is_by_origin(since_head)
+        if error.is_by_origin(since_head) { BreakOff::Origin } else { BreakOff::Unclear }
+    }
+
+    /// Counts the response as a failed one of its origin.
+    fn blame_origin(&self, error: &ResponseError) {
+        if let (Some(Answered { status, .. }), Some((domain, _)), Some(origin)) =
+            (self.record.answered.get(), &*self.record.routed.borrow(), self.record.tried.last())
         {
             domain.target.record_broken_off(origin, *status, error);
         }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
     Ca, Client, DOMAIN, Edge, EdgeBuilder, Held, PATIENCE, Upstream, admin,
-    scripted::{Scripted, read_request},
+    scripted::{Scripted, read_head, read_request},
     with_client,
 };
 
@@ -106,13 +106,37 @@ async fn responses_that_break_off_are_a_problem() {
     }
     let what = "3 of 3 responses of the last minute were broken off by their upstream";
     assert_problem(&edge, "responses_broken_off", "degraded", what).await;
-    assert_eq!(admin::metric(&edge, "mtls_edge_responses_broken_off_total").await, 3);
+    assert_eq!(admin::metric(&edge, "mtls_edge_responses_broken_off_total{cause=\"origin\"}").await, 3);
     let log = edge.stop();
     let broken = log.lines().find(|line| line.contains("a response broke off")).unwrap();
     let broken: Value = serde_json::from_str(broken).unwrap();
     let id = broken["request_id"].as_str().unwrap();
     let aborted = |line: &str| line.contains(id) && line.contains("\"aborted\":\"upstream\"");
     assert!(log.lines().any(aborted), "{log}");
+}
+
+#[tokio::test]
+async fn clients_that_stall_degrade_nothing() {
+    let upstream = Scripted::start(|_, mut stream| async move {
+        // It does not wait for the rest of the request.
+        read_head(&mut stream).await;
+        stream.read_exact(&mut [0; 4]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha").await.unwrap();
+    })
+    .await;
+    let (edge, client) = with_client(EdgeBuilder::new(upstream.url()));
+    let client = Client::with(&edge, &client);
+    for _ in 0..4 {
+        let mut stream = client.tls().await.unwrap();
+        let request = format!("POST /any/thing HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 17\r\n\r\nhalf");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+    let what =
+        "4 of 4 responses of the last minute were broken off by their upstream, 4 of them perhaps since";
+    assert_problem(&edge, "responses_broken_off", "warning", what).await;
+    assert_eq!(admin::metric(&edge, "mtls_edge_responses_broken_off_total{cause=\"unclear\"}").await, 4);
+    edge.stop();
 }
 
 #[tokio::test]

@@ -144,16 +144,26 @@ fn a_lost_log_line_is_a_problem_for_a_minute() {
 
 #[test]
 fn responses_that_break_off_are_reported_by_their_share() {
-    for (broken, forwarded, kind) in [
-        (2, 2, None),
-        (3, 6, Some(Kind::ResponsesBrokenOff)),
-        (3, 7, Some(Kind::SomeResponsesBrokenOff)),
-        (3, 60, None),
+    for (by_origin, unclear, forwarded, kind) in [
+        (2, 0, 2, None),
+        (3, 0, 6, Some(Kind::ResponsesBrokenOff)),
+        (3, 0, 7, Some(Kind::SomeResponsesBrokenOff)),
+        (3, 0, 60, None),
+        // Clients may have caused the others.
+        (0, 9, 9, Some(Kind::SomeResponsesBrokenOff)),
+        (2, 1, 4, Some(Kind::SomeResponsesBrokenOff)),
+        (3, 1, 6, Some(Kind::ResponsesBrokenOff)),
+        (3, 3, 7, Some(Kind::SomeResponsesBrokenOff)),
+        (2, 1, 60, None),
     ] {
         let mut requests = vec![0; Outcome::VALUES.len()];
         requests[Outcome::Forwarded as usize] = forwarded;
-        let totals = Totals { requests, responses_broken_off: broken, ..Totals::default() };
-        assert_eq!(kinds(&Recent::default(), &totals), Vec::from_iter(kind), "{broken}/{forwarded}");
+        let mut responses_broken_off = vec![0; BreakOff::VALUES.len()];
+        responses_broken_off[BreakOff::Origin as usize] = by_origin;
+        responses_broken_off[BreakOff::Unclear as usize] = unclear;
+        let totals = Totals { requests, responses_broken_off, ..Totals::default() };
+        let found = kinds(&Recent::default(), &totals);
+        assert_eq!(found, Vec::from_iter(kind), "{by_origin}+{unclear}/{forwarded}");
     }
 }
 

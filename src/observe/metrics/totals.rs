@@ -28,8 +28,8 @@ pub struct Totals {
     pub handshake_failures: Vec<u64>,
     /// Connections that the edge closed, in the order of [`super::CloseReason::VALUES`].
     pub connections_closed: Vec<u64>,
-    /// Responses that their upstreams have broken off.
-    pub responses_broken_off: u64,
+    /// Responses that their upstreams have broken off, in the order of [`super::BreakOff::VALUES`].
+    pub responses_broken_off: Vec<u64>,
     /// Log lines that were dropped because nobody read those before them fast enough.
     pub log_lines_unread: u64,
 }
@@ -48,7 +48,7 @@ impl Totals {
             handshakes: workers.clone().map(|worker| worker.handshakes.get()).sum(),
             handshake_failures: Counters::sums(workers.clone().map(|worker| &worker.handshake_failures)),
             connections_closed: Counters::sums(workers.clone().map(|worker| &worker.connections_closed)),
-            responses_broken_off: workers.map(|worker| worker.responses_broken_off.get()).sum(),
+            responses_broken_off: Counters::sums(workers.map(|worker| &worker.responses_broken_off)),
             log_lines_unread: 0,
         }
     }
