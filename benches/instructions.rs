@@ -47,24 +47,23 @@ struct Scenario {
 
 /// The scenario without traces, and the one that differs only in them.
 const TRACES: [&str; 2] = ["http1", "http1-traces"];
-/// What traces may add to a request, in thousandths. The aim is 10, and 7 to 9 are found, since the number of sampled requests varies. Most
-/// of it is the field for the upstream, which is written for each request: an upstream without it would decide by itself and export each
-/// of its traces.
-const TRACES_COST: u64 = 15;
+/// What traces may add to a request, in thousandths. Most of it is the field for the upstream, which is written for each request: an upstream
+/// without it would decide by itself and export each of its traces.
+const TRACES_COST: u64 = 10;
 
 const SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "http1",
         title: "HTTP/1.1 request, kept alive",
         operation: Operation::Http1,
-        times: [250, 1250],
+        times: [250, 4250],
         settings: "",
     },
     Scenario {
         name: "http1-traces",
         title: "HTTP/1.1 request, kept alive, 1 % traced",
         operation: Operation::Http1,
-        times: [250, 1250],
+        times: [250, 4250],
         // Nobody listens there: the exporter has a thread of its own.
         settings: "\n[traces]\nendpoint = \"http://127.0.0.1:9\"\nsample = 0.01\n",
     },
@@ -151,7 +150,7 @@ fn traces_are_cheap([without, with]: [u64; 2]) -> bool {
     let verdict = if is_cheap { "as expected" } else { "error: more than expected" };
     #[allow(clippy::cast_precision_loss)]
     let most = TRACES_COST as f64 / 10.0;
-    println!("traces add {added:+.2} % to a kept-alive request, aim 1 %, at most {most} %: {verdict}");
+    println!("traces add {added:+.2} % to a kept-alive request, at most {most} %: {verdict}");
     is_cheap
 }
 
