@@ -95,6 +95,7 @@ impl Subject {
         let trust = Trust {
             authorities: Arc::new(authorities),
             crl_files: Arc::default(),
+            missing_crls: Arc::default(),
             registry,
             unknown_applications: UnknownApplications::Refuse,
         };

@@ -38,6 +38,8 @@ pub struct Trust {
     pub authorities: Arc<Authorities>,
     /// The file of each CRL, by its index.
     pub crl_files: Arc<[PathBuf]>,
+    /// The URLs of the CRLs that have not been fetched yet.
+    pub missing_crls: Arc<[Box<str>]>,
     /// The registered applications.
     pub registry: Registry,
     /// How requests of other applications are treated.

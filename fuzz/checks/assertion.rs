@@ -124,6 +124,7 @@ fn trust() -> Trust {
     Trust {
         authorities: Arc::new(authorities.unwrap()),
         crl_files: Arc::default(),
+        missing_crls: Arc::default(),
         registry,
         unknown_applications: UnknownApplications::Refuse,
     }

@@ -54,6 +54,7 @@ pub(super) fn problems(state: &State, site: &Site, now: Timestamp) -> Vec<(Kind,
     found.orders(site, &state.reloads.orders);
     found.applications(&state.calendar.of(&site.trust.registry));
     found.upstreams(site);
+    found.missing_crls(site, &state.reloads.fetches);
     found.missing_key_sets(site, &state.reloads.key_sets);
     found.fetches("CRL", &state.reloads.fetches);
     found.fetches("key set", &state.reloads.key_sets);

@@ -298,6 +298,7 @@ mod tests {
         let trust = Trust {
             authorities: Arc::new(trust(&[ca])),
             crl_files: Arc::default(),
+            missing_crls: Arc::default(),
             registry,
             unknown_applications: crate::trust::UnknownApplications::Refuse,
         };

@@ -1,6 +1,6 @@
 //! Loads the client CAs and CRLs that the configuration references, and builds the trust snapshot.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
     crl_cache::{CachedCrl, pending},
@@ -14,23 +14,21 @@ use crate::{
 };
 
 /// Loads the client CAs and CRLs and builds the snapshot with this registry. Reports every problem, and returns the snapshot only if
-/// none of them is an error. A reload must not lose a CRL of the active snapshot by mistake.
+/// none of them is an error.
 #[must_use]
 pub(super) fn load(
     trust: &settings::Trust,
     registry: Registry,
-    active: Option<&Trust>,
     now: Timestamp,
 ) -> (Option<Trust>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let loaded = authorities(trust, now, &mut problems);
-    if let Some(((authorities, _), active)) = loaded.as_ref().zip(active) {
-        report_lost_crls(authorities, trust, active, now, &mut problems);
-    }
+    let mut missing_crls = Vec::new();
+    let loaded = authorities(trust, now, &mut missing_crls, &mut problems);
     let ok = !problems.iter().any(|problem| problem.severity == crate::config::Severity::Error);
     let trust = loaded.filter(|_| ok).map(|(authorities, files)| Trust {
         authorities: Arc::new(authorities),
         crl_files: files.iter().map(|file| file.value.clone()).collect(),
+        missing_crls: missing_crls.into(),
         registry,
         unknown_applications: trust.unknown_applications.value,
     });
@@ -42,10 +40,11 @@ pub(super) fn shown(path: &Spanned<PathBuf>) -> String {
     path.value.display().to_string()
 }
 
-/// The authorities, and the file of each CRL, by its index.
+/// The authorities, and the file of each CRL, by its index. Adds the URLs of those that are not fetched yet to `missing_crls`.
 fn authorities<'a>(
     trust: &'a settings::Trust,
     now: Timestamp,
+    missing_crls: &mut Vec<Box<str>>,
     problems: &mut Vec<Problem>,
 ) -> Option<(Authorities, Vec<&'a Spanned<PathBuf>>)> {
     let mut cas: Vec<ClientCa> = Vec::new();
@@ -68,6 +67,7 @@ fn authorities<'a>(
     for file in &trust.crls {
         if let Some((source, cached)) = pending(trust, &file.value, now) {
             let url = &source.url.value;
+            missing_crls.push(url.to_string().into());
             let what = match cached {
                 CachedCrl::Invalid(why) => {
                     format!("{} contains no valid CRL: {why}; `run` fetches one from {url}", shown(file))
@@ -125,51 +125,6 @@ fn authorities<'a>(
                 });
             }
             None
-        }
-    }
-}
-
-/// Reports client CAs that had a CRL and have none now, though its file is still configured: it was overwritten with that of another CA, or the cached
-/// one was deleted. Without a CRL nothing is checked for revocation.
-fn report_lost_crls(
-    authorities: &Authorities,
-    trust: &settings::Trust,
-    active: &Trust,
-    now: Timestamp,
-    problems: &mut Vec<Problem>,
-) {
-    let mut reported = HashSet::new();
-    for former in active.authorities.crls() {
-        let Some(signer) = former.signer else { continue };
-        // One that none of the CAs of this name has signed refuses certificates.
-        let remains = authorities
-            .crls()
-            .any(|crl| crl.issuer == former.issuer && crl.signer.is_none_or(|other| other == signer));
-        if remains || !authorities.has_ca(&former.issuer, &signer) {
-            continue;
-        }
-        let former_file = active.crl_files.get(former.index);
-        let Some(file) = trust.crls.iter().find(|file| Some(&file.value) == former_file) else { continue };
-        // Without the others there is no reload anyway.
-        let is_missing = match pending(trust, &file.value, now) {
-            None => false,
-            Some((_, CachedCrl::Missing)) if trust.stale_crl == StaleCrl::Report => true,
-            Some(_) => continue,
-        };
-        if reported.insert((signer, &file.value)) {
-            let (shown, issuer) = (shown(file), &former.issuer);
-            let how = if is_missing {
-                "was deleted, with the CRL of the client CA"
-            } else {
-                "does not contain the CRL of the client CA"
-            };
-            let what = format!("{shown} {how} {issuer:?}: its revoked certificates would be accepted");
-            let help = if is_missing {
-                "place the CRL in the file, or wait for the next fetch, which writes it; until then no change of the configuration applies"
-            } else {
-                "write the CRL of that CA to the file; to stop checking its certificates for revocation, remove the file from crls"
-            };
-            problems.push(Problem::error(&file.span, "trust.crls", what).help(help));
         }
     }
 }

@@ -89,8 +89,7 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
     problems.extend(fetched::check_key_sets(&settings, &published, "application.jwks_uri"));
     problems.extend(fetched::check_crl_sources(&settings));
     problems.extend(settings.acme.iter().flat_map(check_acme));
-    let (trust, more) =
-        authorities::load(&settings.trust, registry, previous.map(|previous| &previous.trust), now);
+    let (trust, more) = authorities::load(&settings.trust, registry, now);
     problems.extend(more);
 
     let token_issuers = load_token_issuers(&settings.token_issuers, previous, &mut problems);

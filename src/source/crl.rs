@@ -1,5 +1,7 @@
 //! CRLs from URLs, a kind of fetched document.
 
+mod lost;
+
 use std::{path::PathBuf, sync::Arc};
 
 use super::fetched::{Document, Fetcher, Location, Outcomes, fetch_once, get};
@@ -12,6 +14,7 @@ use crate::{
     identity::StaleCrl,
     load::{CachedCrl, CrlFault, cached_crl, judge_fetched},
     observe::{self, Reloads},
+    trust,
 };
 
 /// A CRL of a source, judged by the trust that names it.
@@ -152,8 +155,8 @@ pub fn fetch_missing(trust: &Trust, clock: &Clock) -> Vec<Problem> {
     failed.filter_map(|(source, outcome)| Some(lacking(trust, source, &outcome.err()?))).collect()
 }
 
-/// The CRLs without which a site may not replace the active one: those that are missing, if certificates are not to be judged without
-/// them, and in any case invalid ones, since the active CRL is better.
+/// The CRLs without which a site may not be used: those that are missing, if certificates are not to be judged without them, and in any
+/// case invalid ones, since the active CRL is better.
 #[must_use]
 pub fn missing(trust: &Trust, now: Timestamp) -> Vec<Problem> {
     let problem = |(source, fault): (&CrlSource, Option<CrlFault>)| match fault {
@@ -164,6 +167,22 @@ pub fn missing(trust: &Trust, now: Timestamp) -> Vec<Problem> {
         None => Some(lacking(trust, source, "it has not been fetched yet")),
     };
     pending(trust, now).into_iter().filter_map(problem).collect()
+}
+
+/// The CRLs without which a site may not replace the active one: those that are missing, or else those that it would lose by mistake.
+#[must_use]
+pub fn missing_after(
+    trust: &Trust,
+    next: &trust::Trust,
+    active: &trust::Trust,
+    now: Timestamp,
+) -> Vec<Problem> {
+    let missing = missing(trust, now);
+    if !missing.is_empty() {
+        return missing;
+    }
+    let to_fetch: Vec<_> = pending(trust, now).into_iter().map(|(source, _)| source).collect();
+    lost::lost(trust, next, active, &to_fetch)
 }
 
 fn lacking(trust: &Trust, source: &CrlSource, why: &str) -> Problem {

@@ -208,11 +208,7 @@ async fn fetch_repeatedly<D: Document>(
                 (*refresh).min(RETRY)
             }
         };
-        if document.refresh().is_some() {
-            wait_or_asked(wait, &mut wanted, &key).await;
-        } else {
-            tokio::time::sleep(wait).await;
-        }
+        wait_for_next(wait, &mut wanted, &key).await;
     }
 }
 
@@ -258,27 +254,37 @@ fn warn_of_overdue<D: Document>(document: &D, (url, file): (&str, &str), overdue
     }
 }
 
-/// Waits for this time, or until a fetch is asked for, but at least for [`PAUSE`].
-async fn wait_or_asked<D: Document>(
+/// Waits for this time, or until a fetch is needed before, but at least for [`PAUSE`].
+async fn wait_for_next<D: Document>(
     wait: Duration,
     wanted: &mut watch::Receiver<Option<Wanted<D>>>,
     key: &D::Key,
 ) {
     let pause = wait.min(PAUSE);
     tokio::time::sleep(pause).await;
-    // An elapsed time means that nobody has asked.
-    let _ = tokio::time::timeout(wait.saturating_sub(pause), asked(wanted, key)).await;
+    // An elapsed time means that none was.
+    let _ = tokio::time::timeout(wait.saturating_sub(pause), needed(wanted, key)).await;
 }
 
-/// Waits until a fetch is asked for, by those who ask now: a reload may replace them.
-async fn asked<D: Document>(wanted: &mut watch::Receiver<Option<Wanted<D>>>, key: &D::Key) {
-    while let Some(document) = newest(wanted, key)
-        && let Some(request) = document.refresh()
-    {
+/// Waits until a fetch is asked for, by those who ask now, since a reload may replace them; or until a reload finds that what was cached is
+/// gone: it may be rejected for that reason until the next fetch.
+async fn needed<D: Document>(wanted: &mut watch::Receiver<Option<Wanted<D>>>, key: &D::Key) {
+    let mut is_reload = wanted.has_changed().unwrap_or(true);
+    while let Some(document) = newest(wanted, key) {
+        if is_reload && !document.is_cached() {
+            return;
+        }
+        let asked = async {
+            match document.refresh() {
+                Some(request) => request.asked().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = request.asked() => return,
+            () = asked => return,
             changed = wanted.changed() => if changed.is_err() { return },
         }
+        is_reload = true;
     }
 }
 

@@ -211,8 +211,9 @@ impl FileSource {
         built: Built,
         settling: Option<Settling<Contents>>,
     ) -> Option<Candidate> {
-        let missing =
-            built.site.as_ref().map(|(settings, _)| crl::missing(&settings.trust, self.clock.now()));
+        let missing = built.site.as_ref().map(|(settings, site)| {
+            crl::missing_after(&settings.trust, &site.trust, &self.site.load().trust, self.clock.now())
+        });
         // Files that were named before are watched until a site is active that does not name them.
         self.files.extend(built.files.iter().cloned());
         // If it names others, these contents have more files.

@@ -372,6 +372,85 @@ async fn a_deleted_cached_crl_stays_in_force() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crl_in_a_renamed_file_stays_in_force() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let server = CrlServer::start(Answer::Nothing).await;
+    let settings = format!("{}\nstale_crl = \"report\"", server.item(", timeout = \"500ms\""));
+    let edge = builder(&upstream, &ca, &settings).file(FILE, ca.crl(&[4711])).start();
+    let text = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    fs::write(edge.folder.path().join("edge.toml"), text.replace(FILE, "state/other.crl")).unwrap();
+    let line = edge.wait_for_log("reload rejected");
+    assert!(
+        line.contains("is not fetched yet, and ") && line.contains("is not configured any more"),
+        "{line}"
+    );
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
+    // The new file is fetched though it is not in force.
+    server.respond_with(Answer::Crl(ca.crl(&[])));
+    edge.wait_for_log("\"reloaded\"");
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
+    edge.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_crl_of_an_intermediate_ca_stays_in_force() {
+    let (upstream, root) = (Upstream::start().await, Ca::new("Root CA"));
+    let sub = root.intermediate("Sub CA", |_| {});
+    let credentials = client(&sub);
+    let edge = builder(&upstream, &root, "crls = [\"sub.crl\"]").file("sub.crl", sub.crl(&[4711])).start();
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
+    fs::write(edge.folder.path().join("sub.crl"), root.crl(&[])).unwrap();
+    let line = edge.wait_for_log("reload rejected");
+    assert!(line.contains("sub.crl does not contain the CRL of the CA \\\"CN=Sub CA"), "{line}");
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 401);
+    edge.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_cached_crl_is_fetched_at_once() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let server = CrlServer::start(Answer::Crl(ca.crl(&[4711]))).await;
+    for policy in ["refuse", "report"] {
+        let settings = format!("{}\nstale_crl = \"{policy}\"", server.item("").replace("50ms", "1h"));
+        let edge = builder(&upstream, &ca, &settings).start();
+        let url = server.url.split('?').next().unwrap();
+        let fetched = format!("mtls_edge_crl_fetches_total{{url=\"{url}\",outcome=\"taken\"}}");
+        admin::happens(async || metric(&edge, &fetched).await >= 1).await;
+        let before = server.requests.load(Ordering::SeqCst);
+        fs::remove_file(edge.folder.path().join(FILE)).unwrap();
+        edge.wait_for_log("reload rejected");
+        // Not after an hour.
+        edge.wait_for_log("configuration files match the active configuration again");
+        assert!(server.requests.load(Ordering::SeqCst) > before, "{policy}");
+        edge.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crl_that_was_never_fetched_is_a_problem() {
+    let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
+    let credentials = client(&ca);
+    let unavailable = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+    let server = CrlServer::start(Answer::Raw(unavailable.to_owned())).await;
+    let settings = format!("{}\nstale_crl = \"report\"", server.item(""));
+    let edge = builder(&upstream, &ca, &settings).start();
+    assert_eq!(Client::with(&edge, &credentials).token("payments").await.status, 200);
+    let status = admin::status(&edge, "").await;
+    let problem = &status["health"]["problems"][0];
+    assert_eq!(
+        (&problem["code"], &problem["level"]),
+        (&"crl_missing".into(), &"degraded".into()),
+        "{status}"
+    );
+    server.respond_with(Answer::Crl(ca.crl(&[])));
+    edge.wait_for_log("\"reloaded\"");
+    let state = async || admin::status(&edge, "").await["health"]["state"].clone();
+    admin::happens(async || state().await == "healthy").await;
+    edge.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_leaves_the_cached_crl_intact() {
     let (upstream, ca) = (Upstream::start().await, Ca::new("Client CA"));
     let credentials = client(&ca);

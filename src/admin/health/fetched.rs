@@ -17,6 +17,16 @@ const fn lacks(is_fetched: bool) -> &'static str {
 }
 
 impl Found {
+    /// Reports CRLs that have never been fetched, without which certificates are judged nevertheless (`stale_crl = "report"`).
+    pub(super) fn missing_crls(&mut self, site: &Site, fetches: &Fetches) {
+        for url in site.trust.missing_crls.iter() {
+            let what = format!(
+                "revoked certificates of its CA may be accepted: the CRL from {url} has not been fetched yet, or is not valid"
+            );
+            self.report(Kind::CrlMissing, what, fetches.failing_since(url));
+        }
+    }
+
     /// Reports those without whose keys nothing can be verified: the key set has none, or has never been fetched, and none is cached.
     pub(super) fn missing_key_sets(&mut self, site: &Site, fetches: &Fetches) {
         for issuer in &site.token_issuers {

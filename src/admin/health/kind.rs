@@ -47,6 +47,7 @@ kinds! {
     MemoryShort: Degraded "memory_short",
     CaExpired: Degraded "ca_expired",
     CrlRefuses: Degraded "crl_stale",
+    CrlMissing: Degraded "crl_missing",
     KeySetMissing: Degraded "key_set_missing",
     CredentialExpired: Degraded "credential_expired",
     Panicked: Degraded "panicked",

@@ -38,6 +38,7 @@ impl Fixture {
         let trust = Trust {
             authorities: Arc::new(trust(&[])),
             crl_files: Arc::default(),
+            missing_crls: Arc::default(),
             registry,
             unknown_applications: UnknownApplications::Refuse,
         };

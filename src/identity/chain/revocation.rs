@@ -86,18 +86,19 @@ pub(super) fn check(
     };
     let upcoming = covering.iter().filter(|crl| crl.is_future_dated(now)).map(|crl| crl.this_update);
     let mut until = upcoming.min().map_or(Timestamp::MAX, |begins| (begins - CLOCK_SKEW).previous());
+    if !issuer.may_sign_crls() {
+        let fault = || CrlFault::IssuerNotSigner { subject: shown(&issuer.subject) };
+        return if target.no_revocation { Ok(Coverage::EXEMPT) } else { Err(fault().into()) };
+    }
+    // A stale CRL revokes, too.
+    if crl.revokes(target.serial) {
+        return Err(ChainRefusal::Revoked.into());
+    }
     if authorities.policy().stale == StaleCrl::Refuse && !target.no_revocation {
         if now >= crl.next_update {
             return Err(CrlFault::Stale { next_update: crl.next_update }.into());
         }
         until = until.min(crl.next_update.previous());
-    }
-    if !issuer.may_sign_crls() {
-        let fault = || CrlFault::IssuerNotSigner { subject: shown(&issuer.subject) };
-        return if target.no_revocation { Ok(Coverage::EXEMPT) } else { Err(fault().into()) };
-    }
-    if crl.revokes(target.serial) {
-        return Err(ChainRefusal::Revoked.into());
     }
     let is_partitioned = own.iter().any(|crl| crl.scope.is_some());
     Ok(Coverage { until, is_covered: true, is_partitioned })

@@ -40,6 +40,7 @@ fn trusting(authorities: Authorities, changes: Vec<Change>) -> Trust {
     Trust {
         authorities: Arc::new(authorities),
         crl_files: Arc::default(),
+        missing_crls: Arc::default(),
         registry,
         unknown_applications: UnknownApplications::Refuse,
     }

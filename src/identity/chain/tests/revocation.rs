@@ -52,6 +52,8 @@ fn a_stale_crl_refuses_or_is_reported() {
     let refuse = trust_with(&[&root], lists(), StaleCrl::Refuse);
     let refusal = refused(&[root.leaf("a", serial(1))], &refuse);
     assert_eq!(refusal.to_string(), "a CRL of the path is stale: its nextUpdate was 2028-01-01T00:00:00Z");
+    // What it lists stays revoked.
+    assert_eq!(refused(&[root.leaf("a", serial(2))], &refuse), ChainRefusal::Revoked);
     let report = trust_with(&[&root], lists(), StaleCrl::Report);
     verified(&[root.leaf("a", serial(1))], &report);
     assert_eq!(refused(&[root.leaf("a", serial(2))], &report), ChainRefusal::Revoked);
