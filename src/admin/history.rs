@@ -89,6 +89,8 @@ impl History {
             }
             ring.samples.push_back(sample);
         }
+        // The first sample may come after the first traffic. At the start there was none.
+        let totals = if ring.last.is_none() { Totals::default() } else { totals };
         ring.last = Some((now, totals));
     }
 

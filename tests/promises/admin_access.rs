@@ -209,6 +209,8 @@ async fn operators_that_cannot_be_accepted_fill_no_log() {
         let script = "import resource, sys\npid = int(sys.argv[1])\nhard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]\nresource.prlimit(pid, resource.RLIMIT_NOFILE, (hard if sys.argv[2] == 'all' else int(sys.argv[2]), hard))";
         tool::run(edge.folder.path(), "python3", &["-c", script, &edge.id().to_string(), number]);
     };
+    // So that its thread runs.
+    assert_eq!(get(&edge, "/readyz", "").await.0, 200);
     open_files("3");
     let mut waiting = TcpStream::connect(edge.admin).await.unwrap();
     edge.wait_for_log("\"cannot accept a connection of an operator\"");

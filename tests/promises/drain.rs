@@ -193,6 +193,8 @@ async fn queued_connections_wait_for_descriptors_at_the_end() {
         let limits = EdgeBuilder::new(upstream.url()).limits("handshake_timeout = \"1s\"").workers(1);
         let (edge, client) = with_client(limits);
         let client = Client::with(&edge, &client);
+        // So that its worker runs.
+        assert_eq!(client.token("billing").await.status, 200);
         edge.freeze();
         let mut queued = client.tcp().await.unwrap();
         limit_open_files(&edge, Some(3));

@@ -101,6 +101,16 @@ impl Turns {
         mount(&volume, number, &self.credentials[turn], SECRETS[turn], self.others);
     }
 
+    /// Waits until the clients of one credential have been served.
+    async fn serve(&self, credential: usize) {
+        let served = async {
+            while self.served[credential].load(Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, served).await.expect("it is served");
+    }
+
     /// Asserts that each served request was sent with the secret of its own version, and that each client was served at least this
     /// often.
     async fn end(mut self, least: usize) {
@@ -137,13 +147,9 @@ async fn no_request_sees_half_of_a_change() {
 async fn overlapping_changes_apply_one_after_the_other() {
     // Enough that reading them takes a while.
     let turns = Turns::start(1000).await;
+    turns.serve(0).await;
     turns.mount(1);
-    let both = async {
-        while turns.served.iter().any(|served| served.load(Ordering::Relaxed) == 0) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, both).await.expect("both are served");
+    turns.serve(1).await;
     for round in 1..=INTERRUPTED {
         turns.mount(2 * round);
         tokio::time::sleep(Duration::from_millis(30 + 14 * u64::try_from(round).unwrap())).await;
