@@ -38,7 +38,7 @@ pub struct Trust {
     pub authorities: Arc<Authorities>,
     /// The file of each CRL, by its index.
     pub crl_files: Arc<[PathBuf]>,
-    /// The URLs of the CRLs that have not been fetched yet.
+    /// The URLs of CRLs that are still to be fetched, without which certificates are judged.
     pub missing_crls: Arc<[Box<str>]>,
     /// The registered applications.
     pub registry: Registry,

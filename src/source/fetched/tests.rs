@@ -39,7 +39,7 @@ async fn a_reload_does_not_part_a_fetch_from_who_asks_for_it() {
     let wanted = |request: &RefreshRequest| Some(Arc::new(HashMap::from([((), Asked(request.clone()))])));
     let [before, after] = [(); 2].map(|()| RefreshRequest::default());
     let (sender, mut receiver) = watch::channel(wanted(&before));
-    let waiting = tokio::spawn(async move { asked(&mut receiver, &()).await });
+    let waiting = tokio::spawn(async move { needed(&mut receiver, &()).await });
     // So that it waits before the reload.
     tokio::task::yield_now().await;
     sender.send_replace(wanted(&after));
