@@ -110,6 +110,8 @@ async fn requests_are_counted_by_outcome_and_status() {
     let of_route = |route: &str, status: &str| {
         format!("route_requests_total{{domain=\"{DOMAIN}\",{route}status=\"{status}\"}}")
     };
+    let of_domain =
+        |result: &str| format!("domain_responses_total{{domain=\"{DOMAIN}\",result=\"{result}\"}}");
     let any = "route=\"/any/*\",";
     let expected = [
         // An upstream's own refusals and failures are forwarded, too.
@@ -124,6 +126,11 @@ async fn requests_are_counted_by_outcome_and_status() {
         (of_route(any, "5xx"), 4),
         (of_route("route=\"/oauth/token\",", "4xx"), 5),
         (of_route("", "4xx"), 6),
+        // Without what the edge refuses.
+        (of_domain("success"), 6),
+        (of_domain("client_error"), 1),
+        (of_domain("server_error"), 4),
+        (of_domain("failed"), 0),
         ("requests_in_flight".to_owned(), 0),
         ("upstream_requests_in_flight{upstream=\"as\"}".to_owned(), 0),
     ];

@@ -243,7 +243,8 @@ async fn what_a_client_breaks_off_does_not_count() {
             let _ = stream.read_to_end(&mut Vec::new()).await;
         }
     }
-    edge.wait_for_log("a response broke off");
+    edge.wait_for_log("\"aborted\":\"client\"");
+    edge.wait_for_log("\"aborted\":\"upstream\"");
     let shown = admin::status(&edge, "").await;
     assert_eq!(shown["upstreams"][0]["origins"][0]["last_failure"], serde_json::Value::Null, "{shown}");
     edge.stop();

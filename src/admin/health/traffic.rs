@@ -34,7 +34,7 @@ fn failed_origins(site: &Site, domain: &str) -> Option<String> {
     let now = Clock::System.now();
     let origins = site.domains.get(domain)?.target.origins();
     let failed = origins.filter_map(|origin| {
-        let last = origin.last_failure.filter(|last| now.seconds_since(last.at) < RECENT)?;
+        let last = origin.last_failure.filter(|last| (0..RECENT).contains(&now.seconds_since(last.at)))?;
         Some(format!("{} ({})", origin.url, last.why))
     });
     let failed: Vec<String> = failed.take(NAMED).collect();

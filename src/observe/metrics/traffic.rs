@@ -173,6 +173,10 @@ impl RouteCells {
 
 const REQUESTS: (&str, &str) =
     ("mtls_edge_route_requests_total", "Requests by domain, route and class of the response's status.");
+const RESPONSES: (&str, &str) = (
+    "mtls_edge_domain_responses_total",
+    "Requests by domain that an upstream answered, or failed to answer, by result.",
+);
 const DURATION: (&str, &str) =
     ("mtls_edge_request_duration_seconds", "Time from a request's head to its response's head.");
 const UPSTREAM_DURATION: (&str, &str) = (
@@ -203,6 +207,20 @@ pub(super) fn totals<'a>(
     (durations, domains)
 }
 
+impl Responses {
+    /// How many had each result, by its name.
+    const fn by_result(&self) -> [(&'static str, u64); 4] {
+        let Self { all, successes, server_errors, failures } = *self;
+        let client_errors = all.saturating_sub(successes + server_errors + failures);
+        [
+            ("success", successes),
+            ("client_error", client_errors),
+            ("server_error", server_errors),
+            ("failed", failures),
+        ]
+    }
+}
+
 /// How long each upstream took.
 pub(super) fn by_upstream<'a>(workers: impl Iterator<Item = &'a Shared>) -> BTreeMap<String, Distribution> {
     let mut upstreams = BTreeMap::new();
@@ -215,7 +233,13 @@ pub(super) fn by_upstream<'a>(workers: impl Iterator<Item = &'a Shared>) -> BTre
 }
 
 /// Sums the workers' traffic.
-pub(super) fn collect<'a>(workers: impl Iterator<Item = &'a Shared>, families: &mut Families) {
+pub(super) fn collect<'a>(workers: impl Iterator<Item = &'a Shared> + Clone, families: &mut Families) {
+    for (domain, responses) in totals(workers.clone()).1 {
+        let family = families.family(RESPONSES.0, Kind::Counter, RESPONSES.1, &["domain", "result"]);
+        for (result, count) in responses.by_result() {
+            family.series.insert(vec![domain.clone(), result.to_owned()], number(count));
+        }
+    }
     let (mut routes, mut upstreams) = (BTreeMap::new(), BTreeMap::new());
     for worker in workers {
         worker.routes.gather(&mut routes);
