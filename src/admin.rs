@@ -45,7 +45,7 @@ pub use self::{
 use crate::{
     clock::{Clock, Timestamp},
     expiry::Calendar,
-    observe::{MemoryWatch, RefusedApplications, Reloads, metrics::Registry},
+    observe::{MemoryWatch, Reloads, metrics::Registry},
     site::SiteHandle,
 };
 
@@ -85,8 +85,6 @@ pub struct State {
     pub recent: Recent,
     /// Requests that were refused for want of a valid token.
     pub refusals: Arc<Refusals>,
-    /// The applications whose requests are refused.
-    pub refused: Arc<RefusedApplications>,
     /// Whether memory is short.
     pub memory: Arc<MemoryWatch>,
     /// When and why the last upgrade failed.

@@ -10,7 +10,6 @@ mod memory;
 pub mod metrics;
 mod orders;
 mod panics;
-mod refused;
 mod reloads;
 mod sources;
 
@@ -23,6 +22,5 @@ pub use log::{
 pub use memory::{MemoryWatch, Owner, outer_bound};
 pub use orders::{FailedOrder, OrderState, Orders, Renewal};
 pub(crate) use panics::last as last_panic;
-pub use refused::{Refusals, RefusedApplications};
 pub use reloads::{ReloadState, Reloads};
 pub use sources::{SourceFailure, Sources};

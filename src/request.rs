@@ -58,7 +58,6 @@ use crate::{
     authenticate::Basis,
     forward::{Caller, IncomingBody, RequestBody},
     oauth::Parameters,
-    observe::RefusedApplications,
     rate::Buckets,
     site::{Domain, Route, Site, SiteHandle},
     trust::Application,
@@ -192,8 +191,6 @@ pub struct WorkerParts {
     pub replay: Arc<crate::replay::ReplayStore>,
     /// The requests that addresses and applications have sent, to all workers.
     pub rates: Arc<Rates>,
-    /// The applications whose requests are refused.
-    pub refused: Arc<RefusedApplications>,
     /// The active site.
     pub site: SiteHandle,
     /// Begins and ends the traces of requests.

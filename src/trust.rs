@@ -5,6 +5,7 @@ mod auth_method;
 mod credential;
 mod error;
 mod issuer;
+mod refusals;
 mod registry;
 mod shared_map;
 mod spec;
@@ -24,6 +25,7 @@ pub use credential::{
 };
 pub use error::{ApplicationError, ClientIdError, CredentialFault};
 pub use issuer::Issuer;
+pub use refusals::{RefusalRecord, Refusals};
 pub use registry::{Change, Registry, RegistryError, RegistryVersion};
 pub use spec::{ApplicationSpec, CredentialSpec, Registered};
 pub use subjects::DuplicateSubject;

@@ -48,7 +48,7 @@ pub(super) fn status(state: &State, query: &Query, now: Timestamp) -> Status {
         key_set_sources: fetched(&state.reloads.key_sets),
         sources: state.reloads.sources.states().into_iter().map(source).collect(),
         upstreams: upstreams(&site),
-        refused: refused(&state.refused, &site.trust.registry, query),
+        refused: refused(&site.trust.registry, query),
         applications: applications(&site.trust.registry, query, now),
         edge: Some(EdgeFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -90,7 +90,6 @@ impl Prepared {
             started: clock.now(),
             latest: AtomicI64::new(clock.now().unix()),
             refusals: Arc::default(),
-            refused: Arc::default(),
             memory: MemoryWatch::new(),
             upgrade_failure: Mutex::default(),
         });
@@ -108,7 +107,6 @@ impl Prepared {
             metrics: Arc::clone(&metrics),
             spans: Arc::clone(&spans),
             memory: Arc::clone(&state.memory),
-            refused: Arc::clone(&state.refused),
         };
         let workers = listeners.start(site, clock, &memory.stores, &observers)?;
         metrics.add(log::LogMetrics);

@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     confine::{Confinement, confine_thread},
     forward::anonymous_share,
-    observe::{MemoryWatch, RefusedApplications, metrics::Registry},
+    observe::{MemoryWatch, metrics::Registry},
     site::SiteHandle,
     trace::Queue,
 };
@@ -40,8 +40,6 @@ pub struct Observers {
     pub spans: Arc<Queue>,
     /// Whether memory is short.
     pub memory: Arc<MemoryWatch>,
-    /// The applications whose requests are refused.
-    pub refused: Arc<RefusedApplications>,
 }
 
 /// Why the edge cannot listen.
@@ -120,7 +118,7 @@ impl Listeners {
         stores: &Stores,
         observers: &Observers,
     ) -> Result<Workers, ListenError> {
-        let Observers { metrics, spans, memory, refused } = observers;
+        let Observers { metrics, spans, memory } = observers;
         let (evictors, requests): (Vec<_>, Vec<_>) =
             self.by_worker.iter().map(|_| eviction_channel()).unzip();
         let (limit, handshakes) = (self.shares.connections, self.handshakes);
@@ -132,7 +130,6 @@ impl Listeners {
             stores: stores.clone(),
             spans: Arc::clone(spans),
             rates: Arc::default(),
-            refused: Arc::clone(refused),
             bounds: ByLimit {
                 open: Bound::new(limit).with_memory(Arc::clone(memory)),
                 handshakes: Bound::new(handshakes),

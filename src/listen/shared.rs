@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    observe::{RefusedApplications, metrics::Registry},
+    observe::metrics::Registry,
     request::{BodyMemory, Rates},
     site::SiteHandle,
     trace::Queue,
@@ -35,8 +35,6 @@ pub(super) struct Shared {
     pub(super) spans: Arc<Queue>,
     /// The requests that addresses and applications have sent.
     pub(super) rates: Arc<Rates>,
-    /// The applications whose requests are refused.
-    pub(super) refused: Arc<RefusedApplications>,
     /// The limits on connections.
     pub(super) bounds: ByLimit<Bound>,
     /// Logs that they are reached.

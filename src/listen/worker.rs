@@ -116,7 +116,6 @@ pub(super) fn run(
             bodies: Arc::clone(&shared.bodies),
             replay: Arc::clone(&shared.stores.replay),
             rates: Arc::clone(&shared.rates),
-            refused: Arc::clone(&shared.refused),
             site: Arc::clone(&shared.site),
             tracer: Tracer::new(Arc::clone(&shared.site), Arc::clone(&shared.spans)),
         });

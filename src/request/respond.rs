@@ -135,7 +135,12 @@ impl InFlight {
     ) {
         let durations = record.durations();
         let (outcome, status, refused) = match answer {
-            Ok(response) => (Outcome::Forwarded, response.status(), None),
+            Ok(response) => {
+                if let Some((application, _)) = &*record.authenticated.borrow() {
+                    application.refusals.served();
+                }
+                (Outcome::Forwarded, response.status(), None)
+            }
             Err(refusal) => {
                 let code = refusal.reason_code();
                 self.parts.metrics.refusals.increment(code);
@@ -160,15 +165,14 @@ impl InFlight {
 
     /// Notes the refusal with the registered application that the request names, if it has come so far.
     fn note_refused(&self, record: &Record, code: RefusalCode) {
-        let WorkerParts { site, refused, clock, .. } = &*self.parts;
+        let WorkerParts { site, clock, .. } = &*self.parts;
         let claimed = record.client_id.borrow();
         let site = site.load();
-        let Some(application) = claimed.as_ref().and_then(|id| site.trust.registry.application(id.as_str()))
-        else {
-            return;
-        };
-        let now = clock.now();
-        refused.note(application.client_id.as_str(), application.last_used(), code, now);
+        if let Some(application) =
+            claimed.as_ref().and_then(|id| site.trust.registry.application(id.as_str()))
+        {
+            application.refusals.refused(code.value(), clock.now());
+        }
     }
 }
 

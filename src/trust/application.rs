@@ -8,6 +8,7 @@ use super::{
         CertificateMatch, Credential, CredentialView, Credentials, RegisteredCertificate, RegisteredKey,
         RegisteredRef, RegisteredSecret, RegisteredSubject,
     },
+    refusals::RefusalRecord,
 };
 use crate::clock::Timestamp;
 
@@ -41,7 +42,7 @@ impl fmt::Display for ClientId {
 }
 
 /// A registered application. It is built from an [`ApplicationSpec`](super::ApplicationSpec), which validates it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Application {
     /// The OAuth client identifier.
     pub client_id: ClientId,
@@ -55,7 +56,24 @@ pub struct Application {
     pub rules: RequestRules,
     /// The requests that it may send per second, if that is not the number of all applications.
     pub requests_per_second: Option<NonZeroU32>,
+    /// Its refused requests, shared by all snapshots that contain it.
+    pub refusals: Arc<RefusalRecord>,
 }
+
+impl PartialEq for Application {
+    /// Compares the registration, not what has happened.
+    fn eq(&self, other: &Self) -> bool {
+        let Self { client_id, method, binding, request_keys, rules, requests_per_second, refusals: _ } = self;
+        *client_id == other.client_id
+            && *method == other.method
+            && *binding == other.binding
+            && *request_keys == other.request_keys
+            && *rules == other.rules
+            && *requests_per_second == other.requests_per_second
+    }
+}
+
+impl Eq for Application {}
 
 /// The authentication method of an application, with the credentials of that method, so that the two cannot disagree.
 #[derive(Debug, PartialEq, Eq)]
@@ -264,8 +282,9 @@ impl Application {
         self.credentials().filter_map(|credential| credential.usage.last()).max()
     }
 
-    /// Copies the last use of each credential from the previous registration, if that contains the same credential.
+    /// Copies the refusals from the previous registration, and the last use of each credential that is the same.
     pub(super) fn continue_usage(&mut self, before: &Self) {
+        self.refusals = Arc::clone(&before.refusals);
         self.method.continue_usage(&before.method);
         if let (Binding::Registered(new), Binding::Registered(old)) = (&mut self.binding, &before.binding) {
             new.continue_usage(old);

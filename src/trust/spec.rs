@@ -138,6 +138,7 @@ impl TryFrom<ApplicationSpec> for Application {
             request_keys,
             rules,
             requests_per_second,
+            refusals: Arc::default(),
         })
     }
 }

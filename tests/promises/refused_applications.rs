@@ -1,8 +1,11 @@
 //! Which applications are refused, since when, and why: what an operator looks up when one of them complains.
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::support::{Ca, Client, Edge, EdgeBuilder, Upstream, admin, program};
+use crate::support::{Ca, Client, DOMAIN, Edge, EdgeBuilder, Upstream, admin, program, tool::openssl_sha256};
 
 const SUBJECT: &str = "subject_dn = \"CN=payments,O=Example Bank,C=DE\"";
 
@@ -69,5 +72,43 @@ async fn a_refused_application_is_listed_until_it_is_served() {
     assert_eq!(Client::with(&edge, &payments).token("payments").await.status, 200);
     let [idle] = refused(&edge).await.try_into().unwrap();
     assert_eq!(idle, facts);
+    edge.stop();
+}
+
+fn with_secret(client_id: &str, secret: &str) -> Request<Full<Bytes>> {
+    Request::post("/oauth/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Full::from(format!("client_id={client_id}&client_secret={secret}")))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_is_refused_after_authentication_is_counted() {
+    let upstream = Upstream::start().await;
+    let registered = format!("secret_sha256 = \"{}\"", openssl_sha256("right"));
+    let edge = EdgeBuilder::new(upstream.url())
+        .limits("requests_per_second_per_application = 1\nrequest_burst = \"1s\"")
+        .domain(DOMAIN, "client_auth = \"optional\"\n[[domain.route]]\npath = \"/oauth/token\"\nauthenticate = \"client\"")
+        .application("billing", "client_secret_post", &[registered])
+        .application("unverified", "client_secret_post", &[])
+        .start();
+    let client = Client::new(&edge);
+    let mut in_turn = 0;
+    while in_turn < 3 {
+        match client.connect().await.send(with_secret("billing", "right")).await.status.as_u16() {
+            200 => in_turn = 0,
+            429 => in_turn += 1,
+            other => panic!("{other}"),
+        }
+    }
+    let [billing] = refused(&edge).await.try_into().unwrap();
+    assert_eq!((&billing["code"], &billing["count"]), (&json!("application_rate"), &json!(3)), "{billing}");
+
+    // No credential of this one can be used.
+    assert_eq!(client.token("unverified").await.status, 401);
+    let [_, _] = refused(&edge).await.try_into().unwrap();
+    assert_eq!(client.connect().await.send(with_secret("unverified", "any")).await.status, 200);
+    let [billing] = refused(&edge).await.try_into().unwrap();
+    assert_eq!(billing["client_id"], "billing");
     edge.stop();
 }

@@ -13,8 +13,10 @@ use crate::{
     },
     clock::Timestamp,
     identity::SubjectAltName,
-    observe::{self, Refusals},
-    trust::{self, CertificateMatch, CredentialView, RegisteredKey, RegisteredRef, Registry, Role, Subject},
+    trust::{
+        self, CertificateMatch, CredentialView, Refusals, RegisteredKey, RegisteredRef, Registry, Role,
+        Subject,
+    },
 };
 
 /// The most refused applications that are listed.
@@ -70,25 +72,32 @@ pub(super) fn applications(registry: &Registry, query: &Query, now: Timestamp) -
 }
 
 /// The applications that were refused after they were last served, or the one that the query names.
-pub(super) fn refused(
-    refused: &observe::RefusedApplications,
-    registry: &Registry,
-    query: &Query,
-) -> RefusedApplications {
-    let is_wanted = |client_id: &str| query.client_id.as_ref().is_none_or(|wanted| wanted == client_id);
-    let all = refused.all().into_iter().filter(|(client_id, _)| is_wanted(client_id));
-    let all = all.filter_map(|(client_id, refusals)| {
-        let last_used = registry.application(&client_id)?.last_used();
-        refusals.are_newer_than(last_used).then_some((client_id, refusals, last_used))
-    });
-    let mut all: Vec<_> = all.collect();
-    all.sort_unstable_by(|(a, one, _), (b, other, _)| other.last.cmp(&one.last).then_with(|| a.cmp(b)));
+pub(super) fn refused(registry: &Registry, query: &Query) -> RefusedApplications {
+    let wanted = query.client_id.as_ref();
+    let is_wanted =
+        |application: &&Arc<trust::Application>| wanted.is_none_or(|id| application.client_id.as_str() == id);
+    let all = registry.applications().filter(is_wanted);
+    let mut all: Vec<_> =
+        all.filter_map(|application| Some((application, application.refusals.current()?))).collect();
+    let order = |(a, one): &(&Arc<trust::Application>, Refusals),
+                 (b, other): &(&Arc<trust::Application>, Refusals)| {
+        other.last.cmp(&one.last).then_with(|| a.client_id.cmp(&b.client_id))
+    };
     let total = all.len();
-    all.truncate(REFUSED);
-    let list = all.into_iter().map(|(client_id, Refusals { since, last, count, code }, last_used)| {
-        let (client_id, code) = (client_id.into_string(), code.value().to_owned());
-        RefusedApplication { client_id, code, count, since, last, last_used }
-    });
+    if total > REFUSED {
+        all.select_nth_unstable_by(REFUSED, order);
+        all.truncate(REFUSED);
+    }
+    all.sort_unstable_by(order);
+    let list =
+        all.into_iter().map(|(application, Refusals { since, last, count, code })| RefusedApplication {
+            client_id: application.client_id.to_string(),
+            code: code.to_owned(),
+            count,
+            since,
+            last,
+            last_used: application.last_used(),
+        });
     RefusedApplications { total, list: list.collect() }
 }
 
