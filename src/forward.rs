@@ -39,7 +39,7 @@ use std::time::Duration;
 pub use body::{BodyFault, RequestBody};
 pub use buffered::{BufferedBytes, Share};
 pub(crate) use check::jittered;
-pub use failure::{Avoided, Failure};
+pub use failure::{Failure, FailureKind};
 pub use hop::{ForwardedClient, forwarding_headers, join_cookies};
 pub use in_flight::{Caller, anonymous_share};
 pub use incoming::{IncomingBody, ReceivedBytes, UnreadBody};

@@ -14,7 +14,7 @@ pub(super) const fn is_gateway_error(status: StatusCode) -> bool {
 
 /// Why an origin is failing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Avoided {
+pub enum FailureKind {
     /// The last attempt to connect failed.
     Unreachable,
     /// Too many responses in succession failed.
@@ -25,7 +25,7 @@ pub enum Avoided {
     CheckFailing,
 }
 
-impl Avoided {
+impl FailureKind {
     /// A word for metrics and `/status`.
     #[must_use]
     pub const fn name(self) -> &'static str {

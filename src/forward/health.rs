@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     Address, UpstreamLimits,
-    failure::{Avoided, Failure},
+    failure::{Failure, FailureKind},
     resolved::Resolved,
 };
 use crate::clock::Timestamp;
@@ -61,8 +61,8 @@ impl UpstreamHealth {
         let is_probe = was_failing && !origin.is_in_use.load(Relaxed);
         let avoided = self.0.iter().filter(|other| other.is_avoided()).count();
         let is_spared = origin.is_alone || !(is_probe || (avoided + 1) * 2 <= self.0.len());
-        let reason = if is_spared { Avoided::Failing } else { Avoided::Ejected };
-        origin.avoid(reason, why, Instant::now());
+        let reason = if is_spared { FailureKind::Failing } else { FailureKind::Ejected };
+        origin.mark_failing(reason, why, Instant::now());
     }
 
     /// Records that an origin broke off a response whose head was a success.
@@ -98,7 +98,7 @@ pub(super) struct OriginHealth {
     failures: AtomicU32,
     /// Milliseconds after `started` at which a request may probe it; 0 if requests did not fail.
     avoided_until: AtomicU64,
-    /// Whether requests go to it all the same: it is [`Avoided::Failing`]. Only valid while `avoided_until` is not 0.
+    /// Whether requests go to it all the same: it is [`FailureKind::Failing`]. Only valid while `avoided_until` is not 0.
     is_in_use: AtomicBool,
     is_check_failing: AtomicBool,
     /// Whether the upstream has no other.
@@ -106,14 +106,14 @@ pub(super) struct OriginHealth {
     /// How often requests began to avoid it.
     ejections: AtomicU64,
     episode: Mutex<Episode>,
-    /// Notified when it begins to be avoided.
-    avoidance: Notify,
+    /// Notified when it begins to fail.
+    failing_begins: Notify,
 }
 
-/// How an origin came to be avoided.
+/// How an origin came to fail.
 #[derive(Debug)]
 struct Episode {
-    reason: Avoided,
+    reason: FailureKind,
     /// How often in succession.
     level: u32,
     /// When it may be probed. Other requests that fail before do not lengthen it.
@@ -147,7 +147,7 @@ impl OriginHealth {
             is_alone,
             ejections: AtomicU64::new(0),
             episode: Mutex::new(Episode {
-                reason: Avoided::Unreachable,
+                reason: FailureKind::Unreachable,
                 level: 0,
                 until: started,
                 failed_checks: 0,
@@ -157,7 +157,7 @@ impl OriginHealth {
                 is_unproven: false,
                 has_broken_off: false,
             }),
-            avoidance: Notify::new(),
+            failing_begins: Notify::new(),
         }
     }
 
@@ -183,9 +183,9 @@ impl OriginHealth {
     }
 
     /// Why it is failing.
-    pub(super) fn failing(&self) -> Option<Avoided> {
+    pub(super) fn failing(&self) -> Option<FailureKind> {
         if self.is_check_failing.load(Relaxed) {
-            return Some(Avoided::CheckFailing);
+            return Some(FailureKind::CheckFailing);
         }
         (self.avoided_until.load(Relaxed) != 0).then(|| self.episode().reason)
     }
@@ -203,7 +203,7 @@ impl OriginHealth {
 
     /// Waits until it begins to fail. It may work again by then.
     pub(super) async fn begins_to_fail(&self) {
-        self.avoidance.notified().await;
+        self.failing_begins.notified().await;
     }
 
     /// Whether it has ever accepted a connection or passed a health check.
@@ -225,13 +225,13 @@ impl OriginHealth {
     /// Records that it did not accept a connection, or that its name has no known address.
     pub(super) fn record_unreachable(&self, why: &str) {
         self.episode().last = Some(Failure::now(why));
-        self.avoid(Avoided::Unreachable, why, Instant::now());
+        self.mark_failing(FailureKind::Unreachable, why, Instant::now());
     }
 
     /// Records that it accepted a connection.
     pub(super) fn record_connected(&self) {
         self.has_worked.store(true, Relaxed);
-        if self.avoided_until.load(Relaxed) != 0 && self.episode().reason == Avoided::Unreachable {
+        if self.avoided_until.load(Relaxed) != 0 && self.episode().reason == FailureKind::Unreachable {
             self.readmit(false);
         }
     }
@@ -247,14 +247,14 @@ impl OriginHealth {
     }
 
     /// Records that the edge itself has opened a connection to it, or found it healthy. That proves little about the responses to requests:
-    /// if these failed, it ends the avoidance only if none has failed for long, and one more failure begins it again. Returns whether it ended
-    /// such an avoidance.
+    /// if these failed, it ends that state only if none has failed for long, and one more failure begins it again. Returns whether it ended
+    /// such a state.
     fn record_works(&self, now: Instant) -> bool {
         self.record_connected();
         let is_quiet = |at| now.saturating_duration_since(at) >= QUIET;
         self.avoided_until.load(Relaxed) != 0
             && self.episode().last_response.is_none_or(is_quiet)
-            && self.end_avoidance(false)
+            && self.end_failing(false)
     }
 
     /// Records the head of a response that an authorization server has made. Returns whether the response is a success only once it is complete.
@@ -290,8 +290,8 @@ impl OriginHealth {
             return false;
         }
         let patience = match self.episode().reason {
-            Avoided::Unreachable => limits.connect_timeout,
-            Avoided::Ejected | Avoided::Failing | Avoided::CheckFailing => {
+            FailureKind::Unreachable => limits.connect_timeout,
+            FailureKind::Ejected | FailureKind::Failing | FailureKind::CheckFailing => {
                 limits.connect_timeout + limits.response_timeout
             }
         };
@@ -315,16 +315,18 @@ impl OriginHealth {
         episode.last = Some(Failure::now(&format!("health check: {error}")));
         episode.failed_checks = episode.failed_checks.saturating_add(1);
         if episode.failed_checks >= FAILED_CHECKS && !self.is_check_failing.swap(true, Relaxed) {
-            self.begin(&mut episode, Avoided::CheckFailing, &error);
+            self.begin(&mut episode, FailureKind::CheckFailing, &error);
         }
     }
 
-    fn avoid(&self, reason: Avoided, why: &str, now: Instant) {
+    fn mark_failing(&self, reason: FailureKind, why: &str, now: Instant) {
         let mut episode = self.episode();
         let was_failing = self.avoided_until.load(Relaxed) != 0;
         // One that requests went to all the same is avoided as soon as others work again, or it accepts no connection.
-        let is_turned =
-            was_failing && !self.is_alone && episode.reason == Avoided::Failing && reason != Avoided::Failing;
+        let is_turned = was_failing
+            && !self.is_alone
+            && episode.reason == FailureKind::Failing
+            && reason != FailureKind::Failing;
         if was_failing && !is_turned && now < episode.until {
             return;
         }
@@ -334,7 +336,7 @@ impl OriginHealth {
         let time = SHORTEST.saturating_mul(1 << episode.level.saturating_sub(1).min(16)).min(LONGEST);
         episode.reason = reason;
         episode.until = now + time;
-        self.is_in_use.store(reason == Avoided::Failing, Relaxed);
+        self.is_in_use.store(reason == FailureKind::Failing, Relaxed);
         self.avoided_until.store(self.millis(episode.until), Relaxed);
         if !was_failing || is_turned {
             self.begin(&mut episode, reason, why);
@@ -342,26 +344,26 @@ impl OriginHealth {
     }
 
     /// Counts and logs that it begins to fail.
-    fn begin(&self, episode: &mut Episode, reason: Avoided, error: &str) {
+    fn begin(&self, episode: &mut Episode, reason: FailureKind, error: &str) {
         let Failure { at, why } = Failure::now(error);
         episode.since.get_or_insert(at);
-        self.avoidance.notify_one();
+        self.failing_begins.notify_one();
         let message = match reason {
-            Avoided::Unreachable => "origin unreachable",
-            Avoided::Ejected => "origin ejected",
-            Avoided::Failing => "origin failing",
-            Avoided::CheckFailing => "origin failed its health checks",
+            FailureKind::Unreachable => "origin unreachable",
+            FailureKind::Ejected => "origin ejected",
+            FailureKind::Failing => "origin failing",
+            FailureKind::CheckFailing => "origin failed its health checks",
         };
         // Requests to the only origin have nowhere else to go.
-        if !self.is_alone && reason != Avoided::Failing {
+        if !self.is_alone && reason != FailureKind::Failing {
             self.ejections.fetch_add(1, Relaxed);
         }
         tracing::warn!(upstream = &*self.upstream, origin = &*self.url, error = why, "{message}");
     }
 
-    /// Ends the avoidance, and forgets the failed responses that led to it. Those of an unproven origin stay until it responds.
+    /// Ends the failing state, and forgets the failed responses that led to it. Those of an unproven origin stay until it responds.
     fn readmit(&self, was_check_failing: bool) {
-        if self.end_avoidance(was_check_failing) {
+        if self.end_failing(was_check_failing) {
             let mut episode = self.episode();
             if !episode.is_unproven {
                 self.failures.store(0, Relaxed);
@@ -370,8 +372,8 @@ impl OriginHealth {
         }
     }
 
-    /// Ends the avoidance, and logs it if there was one. Returns whether there was.
-    fn end_avoidance(&self, was_check_failing: bool) -> bool {
+    /// Ends the failing state, and logs it if there was one. Returns whether there was.
+    fn end_failing(&self, was_check_failing: bool) -> bool {
         let mut episode = self.episode();
         let was_avoided = self.avoided_until.swap(0, Relaxed) != 0;
         if !self.is_check_failing.load(Relaxed) {

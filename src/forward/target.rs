@@ -15,7 +15,7 @@ use rustls::{
 };
 
 use super::{
-    Address, Avoided, Failure, ForwardedFor, OriginPolicy, UpstreamLimits, failure::is_gateway_error,
+    Address, Failure, FailureKind, ForwardedFor, OriginPolicy, UpstreamLimits, failure::is_gateway_error,
     health::UpstreamHealth,
 };
 use crate::clock::Timestamp;
@@ -38,7 +38,7 @@ pub struct OriginState {
     /// Its URL.
     pub url: String,
     /// Why it is failing.
-    pub failing: Option<Avoided>,
+    pub failing: Option<FailureKind>,
     /// Since when it is.
     pub failing_since: Option<Timestamp>,
     /// The last time that a connection, a response or a health check failed; it may have recovered since.

@@ -45,7 +45,7 @@ fn failures_in_succession_eject_up_to_half_of_the_origins() {
     }
     assert!(!health.0[0].is_avoided(), "a response in between");
     fail(0);
-    assert_eq!(health.0[0].failing(), Some(Avoided::Ejected));
+    assert_eq!(health.0[0].failing(), Some(FailureKind::Ejected));
     // A connection is not yet a response.
     health.0[0].record_connected();
     assert!(health.0[0].is_avoided());
@@ -71,7 +71,7 @@ fn each_failed_probe_doubles_the_time() {
     let mut fail = |now| {
         // Only the first of these counts.
         for _ in 0..10 {
-            origin.avoid(Avoided::Unreachable, "refused", now);
+            origin.mark_failing(FailureKind::Unreachable, "refused", now);
         }
         let time = origin.episode().until - now;
         times.push(time.as_secs());
@@ -96,7 +96,7 @@ fn a_health_check_decides_while_it_fails() {
     fail();
     assert!(!origin.is_avoided(), "one failed check");
     fail();
-    assert_eq!(origin.failing(), Some(Avoided::CheckFailing));
+    assert_eq!(origin.failing(), Some(FailureKind::CheckFailing));
     assert!(!origin.claim_probe(later(600), &limits()));
     origin.record_response();
     assert!(origin.is_avoided());
@@ -117,17 +117,17 @@ fn a_connection_ends_failed_responses_that_are_long_past() {
     let origin = &health.0[0];
     let fail = || health.record_failure(origin, 5, "status 503");
     (0..5).for_each(|_| fail());
-    assert_eq!(origin.failing(), Some(Avoided::Failing));
+    assert_eq!(origin.failing(), Some(FailureKind::Failing));
     let (since, last) = origin.failures();
     assert!(since.is_some() && last.is_some_and(|last| last.why == "status 503"));
     origin.record_accepts(later(299));
-    assert_eq!(origin.failing(), Some(Avoided::Failing));
+    assert_eq!(origin.failing(), Some(FailureKind::Failing));
     origin.record_accepts(later(301));
     assert_eq!((origin.failing(), origin.failures().0), (None, None));
     assert!(origin.is_unproven(), "nothing has answered yet");
     // One more is enough to report it again.
     fail();
-    assert_eq!(origin.failing(), Some(Avoided::Failing));
+    assert_eq!(origin.failing(), Some(FailureKind::Failing));
     origin.record_response();
     assert!(!origin.is_unproven());
     (0..4).for_each(|_| fail());
@@ -151,7 +151,7 @@ fn a_response_proves_an_origin_that_was_restarted() {
     origin.record_connected();
     assert!(!origin.is_avoided() && origin.is_unproven(), "a connection proves nothing");
     fail();
-    assert_eq!(origin.failing(), Some(Avoided::Ejected), "one more failure is enough");
+    assert_eq!(origin.failing(), Some(FailureKind::Ejected), "one more failure is enough");
     origin.record_accepts(later(301));
     origin.record_unreachable("refused");
     origin.record_connected();
@@ -177,7 +177,7 @@ fn broken_off_responses_are_failures_despite_their_heads() {
         health.record_broken_off(origin, 3, "reset");
         assert!(origin.record_head());
     }
-    assert_eq!(origin.failing(), Some(Avoided::Ejected));
+    assert_eq!(origin.failing(), Some(FailureKind::Ejected));
     assert_eq!(origin.failures().1.unwrap().why, "reset");
     origin.record_response();
     assert!(!origin.is_avoided() && !origin.record_head());
@@ -193,7 +193,7 @@ fn an_origin_that_fails_in_use_is_avoided_once_others_work() {
     let fail = |origin: &OriginHealth| (0..3).for_each(|_| health.record_failure(origin, 3, "502"));
     fail(first);
     fail(last);
-    assert_eq!((last.failing(), last.is_avoided(), last.ejections()), (Some(Avoided::Failing), false, 0));
+    assert_eq!((last.failing(), last.is_avoided(), last.ejections()), (Some(FailureKind::Failing), false, 0));
     assert!(last.is_failing() && last.failures().0.is_some());
     assert!(!last.claim_probe(later(60), &limits()), "requests go to it anyway");
     last.record_response();
@@ -201,12 +201,12 @@ fn an_origin_that_fails_in_use_is_avoided_once_others_work() {
     fail(last);
     first.record_response();
     fail(last);
-    assert_eq!((last.failing(), last.is_avoided(), last.ejections()), (Some(Avoided::Ejected), true, 1));
+    assert_eq!((last.failing(), last.is_avoided(), last.ejections()), (Some(FailureKind::Ejected), true, 1));
     // One that refuses connections is avoided, whatever the others do.
     fail(first);
     assert!(!first.is_avoided());
     first.record_unreachable("refused");
-    assert_eq!((first.failing(), first.is_avoided()), (Some(Avoided::Unreachable), true));
+    assert_eq!((first.failing(), first.is_avoided()), (Some(FailureKind::Unreachable), true));
 }
 
 #[test]
@@ -215,5 +215,5 @@ fn a_lone_origin_stays_failing_if_it_refuses_a_connection() {
     let origin = &health.0[0];
     (0..3).for_each(|_| health.record_failure(origin, 3, "502"));
     origin.record_unreachable("refused");
-    assert_eq!(origin.failing(), Some(Avoided::Failing));
+    assert_eq!(origin.failing(), Some(FailureKind::Failing));
 }
