@@ -135,8 +135,8 @@ impl Refusal {
         }
     }
 
-    /// How the metrics count it: a 503 for lack of memory in the edge is not an upstream failure, nor are those that strangers cause by sending
-    /// more than their share.
+    /// How the metrics count it: a 503 for lack of memory in the edge is not an upstream failure, nor are those that clients cause by sending
+    /// more than their share: strangers that of connections, any client that of introspection.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
