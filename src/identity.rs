@@ -22,7 +22,7 @@ mod x509;
 
 pub use authorities::{
     Authorities, AuthoritiesVersion, AuthorityError, AuthorityWarning, CaFacts, ClientCa, CrlDepth, CrlFacts,
-    Purpose, RevocationPolicy, StaleCrl,
+    Purpose, RevocationPolicy, StaleCrl, UnusableCa,
 };
 pub use certificate::{
     ClientCertificate, IdentityError, Validity, chain_hash, extended_key_usages, spki, spki_hash,

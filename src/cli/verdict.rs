@@ -84,7 +84,7 @@ fn by(proof: &Proof) -> String {
 }
 
 /// What is said of a refusal that does not depend on the time.
-const NO_TIME: &str = "no time changes that";
+const NO_TIME: &str = "waiting does not help";
 /// What is said of a refusal that lasts until a fetch succeeds.
 const AWAITS_KEY_SET: &str = "judged again once it is; `mtls-edge status` shows why a fetch fails";
 
@@ -158,6 +158,6 @@ mod tests {
             verdict(460, 100, 400),
             format!("REFUSED now: a rule; was accepted from {from} until {until} (1 min ago)")
         );
-        assert_eq!(verdict(40, 100, 100), "REFUSED now: a rule; no time changes that");
+        assert_eq!(verdict(40, 100, 100), "REFUSED now: a rule; waiting does not help");
     }
 }

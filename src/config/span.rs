@@ -162,12 +162,13 @@ impl Span {
         !self.source.hidden(self.range.clone()).is_empty()
     }
 
-    /// The line as messages show it, and the span within it; nothing if the file has no text.
+    /// The line as messages show it, and the span within it; nothing if the file has no text, or if the span is after a comment: a message on
+    /// what the file lacks.
     pub(super) fn shown_line(&self) -> Option<(String, Range<usize>)> {
-        if self.source.text.is_empty() {
+        let (begin, line) = self.code();
+        if self.source.text.is_empty() || (self.range.is_empty() && line.trim_start().starts_with('#')) {
             return None;
         }
-        let (begin, line) = self.code();
         let mut shown = line.to_owned();
         let within = |at: usize| at.saturating_sub(begin).min(line.len());
         for span in self.source.hidden(begin..begin + line.len()) {

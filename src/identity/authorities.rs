@@ -14,7 +14,8 @@ use std::{
 use rustls_pki_types::CertificateDer;
 
 use super::{certificate::Validity, name::DistinguishedName, thumbprint::Thumbprint};
-use ca::{Ca, UnusableCa};
+use ca::Ca;
+pub use ca::UnusableCa;
 pub(super) use crl::Signer;
 use crl::{Crl, CrlError};
 

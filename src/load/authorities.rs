@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     config::{Problem, Spanned, settings},
-    identity::{Authorities, AuthorityError, ClientCa, RevocationPolicy, StaleCrl},
+    identity::{Authorities, AuthorityError, ClientCa, RevocationPolicy, StaleCrl, UnusableCa},
     trust::{Registry, Trust},
 };
 
@@ -102,7 +102,10 @@ fn authorities<'a>(
                             "trust.client_ca",
                             format!("{}: {warning}", shown(file)),
                         )
-                        .help("no certificate that it issued will be accepted; replace or remove it"),
+                        .help(match warning.reason {
+                            UnusableCa::NotYetValid { .. } => format!("check the clock: it is {now} here; until then no certificate that it issued is accepted"),
+                            _ => "no certificate that it issued will be accepted; replace or remove it".to_owned(),
+                        }),
                     );
                 }
             }

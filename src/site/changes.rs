@@ -212,6 +212,6 @@ impl fmt::Display for Changes {
             }
             first = false;
         }
-        if first { f.write_str("nothing that has a name") } else { Ok(()) }
+        if first { f.write_str("none") } else { Ok(()) }
     }
 }

@@ -348,7 +348,7 @@ impl FileSource {
             .map(|file| file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned())
             .collect();
         if changed.is_empty() {
-            let why = if self.requested { "asked for" } else { "a start may no longer be prevented" };
+            let why = if self.requested { "requested" } else { "a start may no longer be prevented" };
             return why.to_owned();
         }
         let (first, more) = changed.split_at(changed.len().min(report::MOST));

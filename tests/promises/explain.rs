@@ -95,7 +95,7 @@ async fn explain_agrees_with_the_running_edge() {
         (
             self_signed("else"),
             "billing",
-            "thumbprint is not registered for \"billing\"; no time changes that",
+            "thumbprint is not registered for \"billing\"; waiting does not help",
         ),
         (ca.issue("payments", |_| {}), "payments", "chain: verified by a client CA"),
         (
@@ -150,7 +150,7 @@ async fn explain_names_application_credential_and_routes() {
     let subject =
         format!("certificate: CN=billing,O=Example Bank,C=DE (SHA-256 {})", scene.billing.thumbprint());
     assert_eq!(lines.next(), Some(&*subject));
-    assert!(lines.next().unwrap().starts_with("chain: no client CA vouches for it"), "{printed}");
+    assert!(lines.next().unwrap().starts_with("chain: none (self-signed); only tls_client_auth needs one"), "{printed}");
     let verdict = lines.next().unwrap();
     assert!(
         verdict.starts_with(

@@ -110,18 +110,18 @@ fn inspect_names_the_rule_that_fails_and_when() {
                 written(now + 310 + far)
             ),
         ),
-        (signed(json!({ "jti": null })), "jti is missing", "no time changes that".to_owned()),
+        (signed(json!({ "jti": null })), "jti is missing", "waiting does not help".to_owned()),
         (
             signed(json!({ "aud": [ISSUER, "https://other.example.test/"] })),
             "aud \"https://other.example.test/\"",
-            "no time changes that".to_owned(),
+            "waiting does not help".to_owned(),
         ),
         (
             hs256(b"key", &claims(&json!({}))),
             "alg \"HS256\" is not accepted",
-            "no time changes that".to_owned(),
+            "waiting does not help".to_owned(),
         ),
-        (unsigned(&claims(&json!({}))), "alg \"none\" is not accepted", "no time changes that".to_owned()),
+        (unsigned(&claims(&json!({}))), "alg \"none\" is not accepted", "waiting does not help".to_owned()),
     ] {
         let printed = shown(&token, &[]);
         assert!(printed.contains("REFUSED now: ") && printed.contains(rule), "{rule}: {printed}");

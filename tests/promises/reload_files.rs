@@ -189,7 +189,7 @@ async fn a_hangup_asks_for_a_reload() {
     let rotating = Rotating::start().await;
     rotating.edge.signal("HUP");
     let line = rotating.edge.wait_for_log("\"reloaded\"");
-    assert!(line.contains("\"why\":\"asked for\""), "{line}");
+    assert!(line.contains("\"why\":\"requested\""), "{line}");
     assert_eq!(rotating.asks(&rotating.first).await.status, 200);
     rotating.edge.stop();
 }

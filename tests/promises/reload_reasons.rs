@@ -223,7 +223,7 @@ async fn sighup_checks_unchanged_and_invalid_files() {
     })
     .await;
     parts.edge.signal("HUP");
-    parts.edge.wait_for_log("\"reloaded\",\"generation\":2,\"why\":\"asked for\"");
+    parts.edge.wait_for_log("\"reloaded\",\"generation\":2,\"why\":\"requested\"");
     fs::write(parts.file("registry.toml"), "nonsense").unwrap();
     parts.edge.wait_for_logs("reload rejected", 1);
     parts.edge.signal("HUP");

@@ -9,7 +9,7 @@ use crate::{
         judge_binding, judge_client,
     },
     clock::Timestamp,
-    identity::{ClientCertificate, Validity, unusable_key},
+    identity::{ChainRefusal, ClientCertificate, Validity, unusable_key},
     replay::ReplayStore,
     request::vouching_headers,
     site::{Authenticate, Domain, Site},
@@ -75,6 +75,9 @@ impl Judged<'_> {
     fn chain(&self) -> String {
         match &*self.presented().verdict(&self.site.trust.authorities, self.now) {
             Ok(_) => "chain: verified by a client CA\n".to_owned(),
+            Err(ChainRefusal::SelfSigned { .. }) => {
+                "chain: none (self-signed); only tls_client_auth needs one\n".to_owned()
+            }
             Err(refusal) => {
                 format!("chain: no client CA vouches for it, as tls_client_auth requires: {refusal}\n")
             }
