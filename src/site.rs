@@ -17,7 +17,6 @@ use std::{
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use rustls::ServerConfig;
 
 pub use admin_rules::{AdminRules, AdminToken};
 pub use changes::Changes;
@@ -31,7 +30,7 @@ use crate::{
     clock::Timestamp,
     forward::{ForwardedFor, Target},
     identity::ClientCertificate,
-    tls::{Challenges, ClientAuth, DomainTls, Unserved},
+    tls::{Challenges, ClientAuth, DomainTls, ServerConfigs, Unserved},
     trace::Traces,
     trust::{Issuer, Registry, Trust},
     vouch,
@@ -123,22 +122,22 @@ impl Site {
         self.targets().filter_map(|target| Some((target.spec.name.as_str(), end(target)?))).collect()
     }
 
-    /// The TLS configuration for new connections with this server name.
+    /// The TLS configurations for new connections with this server name.
     ///
     /// # Errors
     ///
     /// If there is no such domain, or it has no certificate yet.
-    pub fn server_config(&self, name: &str) -> Result<&Arc<ServerConfig>, Unserved> {
+    pub fn server_configs(&self, name: &str) -> Result<&ServerConfigs, Unserved> {
         match self.domains.get(name) {
-            Some(domain) => Ok(self.config_of(domain)),
+            Some(domain) => Ok(self.configs_of(domain)),
             None if self.awaiting.contains(name) => Err(Unserved::NoCertificate),
             None => Err(Unserved::Unknown),
         }
     }
 
     /// CA names would make clients hide self-signed certificates (RFC 8705 section 7.2).
-    fn config_of<'a>(&self, domain: &'a Domain) -> &'a Arc<ServerConfig> {
-        domain.tls.config(!self.trust.registry.accepts_self_signed())
+    fn configs_of<'a>(&self, domain: &'a Domain) -> &'a ServerConfigs {
+        domain.tls.configs(!self.trust.registry.accepts_self_signed())
     }
 
     /// The site with other applications and another number. Costs nothing per application.

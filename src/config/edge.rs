@@ -5,6 +5,7 @@ mod admin;
 mod certificate;
 mod domain;
 mod headers;
+mod key_exchange;
 mod key_pair;
 mod limits;
 mod listen;

@@ -6,10 +6,12 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::pin,
     rc::Rc,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
 
+use rustls::server::ClientHello;
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{
@@ -77,7 +79,9 @@ pub(super) async fn handshake(
     batcher: &WriteBatcher,
     (turn, life): (Turn, &Rc<Life>),
 ) -> Result<Handshake, tls::HandshakeFailure<Stream>> {
-    let domain = |name: &str| site.server_config(name).cloned();
+    let domain = |name: &str, hello: &ClientHello<'_>| {
+        site.server_configs(name).map(|configs| Arc::clone(configs.select(hello)))
+    };
     let stream = batcher.stream(stream);
     let mut gate = Gate::new(stream.readiness(), turn);
     let mut accepted = pin!(tls::accept(stream, domain, &site.challenges));

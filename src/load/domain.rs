@@ -79,6 +79,7 @@ pub(super) fn build_domain(
         client_auth: settings.tls.client_auth,
         min_version: settings.tls.min_version,
         cipher_suites: settings.tls.cipher_suites,
+        key_exchange_groups: settings.tls.key_exchange_groups.clone(),
         domain: settings.name.value.as_str().into(),
         session_lifetime: settings.tls.session_lifetime,
         ticket_secrets,

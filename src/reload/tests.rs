@@ -159,7 +159,7 @@ fn a_conflict_is_rejected_from_either_source() {
 #[test]
 fn changed_applications_keep_the_tls_configurations() {
     let running = Running::start();
-    let config = || Arc::clone(running.site.load().server_config("m.example").unwrap());
+    let config = || Arc::clone(running.site.load().server_configs("m.example").unwrap().all_groups());
     running.write("# nobody\n");
     let with_ca_names = config();
     running.put("a", 2).unwrap();

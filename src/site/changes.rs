@@ -59,7 +59,8 @@ impl Changes {
             match before.domains.get(name) {
                 None => changes.added.push(format!("domain {name}")),
                 Some(old) => {
-                    if !Arc::ptr_eq(before.config_of(old), after.config_of(domain)) {
+                    let config = |site: &Site, of| Arc::clone(site.configs_of(of).all_groups());
+                    if !Arc::ptr_eq(&config(before, old), &config(after, domain)) {
                         changes.changed.push(format!("TLS of domain {name}"));
                     }
                     changes.domain(old, domain);

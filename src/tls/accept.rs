@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use rustls::{ServerConfig, server::Acceptor};
+use rustls::{
+    ServerConfig,
+    server::{Acceptor, ClientHello},
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake, server::TlsStream};
 
@@ -110,7 +113,7 @@ const DRAIN_BYTES: u64 = 64 * 1024;
 /// The most bytes that are discarded after a plaintext HTTP response: many clients send their whole body before they read.
 const DRAIN_BODY_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Reads the ClientHello and completes the handshake with the configuration that `domain` returns for its server name, or, for a CA that
+/// Reads the ClientHello and completes the handshake with the configuration that `domain` returns for its server name and for the rest of it, or, for a CA that
 /// validates the domain, with that of the pending challenge. The caller limits the time.
 ///
 /// # Errors
@@ -118,7 +121,7 @@ const DRAIN_BODY_BYTES: u64 = 4 * 1024 * 1024;
 /// If the handshake fails; the peer was sent an alert, or a response if it sent plaintext HTTP.
 pub async fn accept<IO>(
     io: IO,
-    domain: impl FnOnce(&str) -> Result<Arc<ServerConfig>, Unserved>,
+    domain: impl FnOnce(&str, &ClientHello<'_>) -> Result<Arc<ServerConfig>, Unserved>,
     challenges: &Challenges,
 ) -> Result<Accepted<IO>, HandshakeFailure<IO>>
 where
@@ -140,7 +143,7 @@ where
             Some(config) => return Box::pin(validated(start, config, server_name)).await,
             None => (AcceptError::NoChallenge(server_name.into_string()), NO_APPLICATION_PROTOCOL),
         },
-        Some(server_name) => match domain(&server_name) {
+        Some(server_name) => match domain(&server_name, &hello) {
             Ok(config) => {
                 // `into_stream` processes the ClientHello, and with it a ticket, so it is called within the session's scope.
                 let handshake = async { start.into_stream(config).into_fallible().await };

@@ -24,6 +24,9 @@ pub(super) fn reason(error: &io::Error) -> Cow<'static, str> {
             PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled | PeerIncompatible::SupportedVersionsExtensionRequired,
         ) => "the client offers no version of TLS that the domain accepts (TLS 1.2 and 1.3, or by min_tls_version 1.3 only)".into(),
+        Error::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon) => {
+            "the client offers no key exchange group that the domain accepts (X25519MLKEM768, X25519, secp256r1, secp384r1, or by key_exchange_groups fewer)".into()
+        }
         other => other.to_string().into(),
     }
 }

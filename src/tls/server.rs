@@ -13,7 +13,8 @@ use rustls::{
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    options::{CipherSuites, ClientAuth, MinVersion},
+    configs::ServerConfigs,
+    options::{CipherSuites, ClientAuth, KeyExchangeGroup, MinVersion},
     possession::Possession,
     tickets::{Context, Keys, RandomSecrets, RotatingKeys, SECRET_BYTES, TicketKey, TicketSecrets, Tickets},
 };
@@ -38,6 +39,8 @@ pub struct ServerOptions {
     pub min_version: MinVersion,
     /// The cipher suites to offer.
     pub cipher_suites: CipherSuites,
+    /// The key exchange groups to accept, see [`super::TlsSpec`].
+    pub key_exchange_groups: Box<[KeyExchangeGroup]>,
     /// The domain's name, to which its tickets are bound.
     pub domain: Box<str>,
     /// How long a session can be resumed after its full handshake.
@@ -80,9 +83,9 @@ pub fn provider(suites: CipherSuites) -> CryptoProvider {
 /// The TLS configurations of a domain, and the options that they were made from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DomainTls {
-    with_hints: Arc<ServerConfig>,
+    with_hints: ServerConfigs,
     /// The same as `with_hints` if there are no hints.
-    without_hints: Arc<ServerConfig>,
+    without_hints: ServerConfigs,
     made_from: Arc<ServerOptions>,
     /// The random ticket keys, if no key file is configured.
     random_keys: Option<Arc<RotatingKeys>>,
@@ -121,7 +124,7 @@ impl DomainTls {
             }
         };
         let tickets = Tickets { keys, lifetime: options.session_lifetime, clock: clock.clone() };
-        let without_hints = server_config(&options, &[], Arc::new(tickets), clock)?;
+        let without_hints = server_configs(&options, &[], &(Arc::new(tickets) as _), clock)?;
         let with_hints = with_hints(&options, &without_hints, clock)?;
         Ok(Self { with_hints, without_hints, made_from: Arc::new(options), random_keys })
     }
@@ -136,9 +139,9 @@ impl DomainTls {
         Ok(Self { with_hints, made_from: Arc::new(options), ..self.clone() })
     }
 
-    /// The configuration for new connections, with or without CA names in the certificate request. Both have the same ticket keys.
+    /// The configurations for new connections, with or without CA names in the certificate request. All have the same ticket keys.
     #[must_use]
-    pub const fn config(&self, with_hints: bool) -> &Arc<ServerConfig> {
+    pub const fn configs(&self, with_hints: bool) -> &ServerConfigs {
         if with_hints { &self.with_hints } else { &self.without_hints }
     }
 
@@ -164,6 +167,7 @@ impl DomainTls {
             client_auth,
             min_version,
             cipher_suites,
+            key_exchange_groups,
             domain,
             session_lifetime,
             ticket_secrets,
@@ -174,6 +178,7 @@ impl DomainTls {
             && *client_auth == options.client_auth
             && *min_version == options.min_version
             && *cipher_suites == options.cipher_suites
+            && *key_exchange_groups == options.key_exchange_groups
             && *domain == options.domain
             && *session_lifetime == options.session_lifetime
             && *ticket_secrets == options.ticket_secrets
@@ -198,25 +203,41 @@ impl DomainTls {
     }
 }
 
-/// The configuration with the hints of these options. It shares the tickets of the one without hints.
+/// The configurations with the hints of these options. They share the tickets of those without hints.
 fn with_hints(
     options: &ServerOptions,
-    without: &Arc<ServerConfig>,
+    without: &ServerConfigs,
     clock: &Clock,
-) -> Result<Arc<ServerConfig>, rustls::Error> {
+) -> Result<ServerConfigs, rustls::Error> {
     if options.hints.is_empty() {
-        return Ok(Arc::clone(without));
+        return Ok(without.clone());
     }
-    server_config(options, &options.hints, Arc::clone(&without.ticketer), clock)
+    server_configs(options, &options.hints, &without.all_groups().ticketer, clock)
+}
+
+fn server_configs(
+    options: &ServerOptions,
+    hints: &[DistinguishedName],
+    ticketer: &Arc<dyn ProducesTickets>,
+    clock: &Clock,
+) -> Result<ServerConfigs, rustls::Error> {
+    ServerConfigs::new(&options.key_exchange_groups, |groups| {
+        server_config(options, groups, hints, Arc::clone(ticketer), clock)
+    })
 }
 
 fn server_config(
     options: &ServerOptions,
+    groups: &[KeyExchangeGroup],
     hints: &[DistinguishedName],
     ticketer: Arc<dyn ProducesTickets>,
     clock: &Clock,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
-    let provider = Arc::new(provider(options.cipher_suites));
+    let mut provider = provider(options.cipher_suites);
+    if !groups.is_empty() {
+        provider.kx_groups = groups.iter().map(|group| group.implementation()).collect();
+    }
+    let provider = Arc::new(provider);
     let algorithms = provider.signature_verification_algorithms;
     let versions: &[&SupportedProtocolVersion] = match options.min_version {
         MinVersion::Tls12 => &[&TLS13, &TLS12],
@@ -263,6 +284,7 @@ mod tests {
             client_auth,
             min_version: MinVersion::Tls12,
             cipher_suites: CipherSuites::Default,
+            key_exchange_groups: Box::default(),
             domain: "a.example".into(),
             session_lifetime: Duration::from_secs(60),
             ticket_secrets: None,
@@ -275,7 +297,7 @@ mod tests {
         let plain = options(ClientAuth::Required);
         let hints = vec![DistinguishedName::from(vec![0x30, 0])];
         let tls = DomainTls::new(ServerOptions { hints, ..plain }, None, &Clock::System).unwrap();
-        let (with, without) = (tls.config(true), tls.config(false));
+        let (with, without) = (tls.configs(true).all_groups(), tls.configs(false).all_groups());
         assert!(!Arc::ptr_eq(with, without));
         assert!(Arc::ptr_eq(&with.ticketer, &without.ticketer));
     }
@@ -290,7 +312,8 @@ mod tests {
         let made = |options, former| DomainTls::new(options, former, &Clock::System).unwrap();
         let tls = made(hinted(0), None);
         let is_kept = |options, with_hints| {
-            Arc::ptr_eq(tls.config(with_hints), made(options, Some(&tls)).config(with_hints))
+            let made = made(options, Some(&tls));
+            Arc::ptr_eq(tls.configs(with_hints).all_groups(), made.configs(with_hints).all_groups())
         };
         assert_eq!([is_kept(hinted(0), true), is_kept(hinted(0), false)], [true, true]);
         assert_eq!([is_kept(hinted(1), true), is_kept(hinted(1), false)], [false, true]);
@@ -303,8 +326,9 @@ mod tests {
     fn compressed_client_certificates_are_not_accepted() {
         for client_auth in [ClientAuth::Required, ClientAuth::Optional, ClientAuth::Off] {
             let tls = DomainTls::new(options(client_auth), None, &Clock::System).unwrap();
-            assert!(tls.config(true).cert_decompressors.is_empty());
-            assert_eq!(tls.config(true).max_early_data_size, 0);
+            let config = tls.configs(true).all_groups();
+            assert!(config.cert_decompressors.is_empty());
+            assert_eq!(config.max_early_data_size, 0);
         }
     }
 }

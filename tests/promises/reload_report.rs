@@ -96,6 +96,13 @@ async fn a_reload_logs_what_was_added_removed_and_changed() {
             "TLS of domain mtls.example.test",
         ),
         (
+            with(
+                "header_profile = \"corp\"",
+                "header_profile = \"corp\"\nkey_exchange_groups = [\"X25519\"]",
+            ),
+            "TLS of domain mtls.example.test",
+        ),
+        (
             with("header_profile = \"corp\"", "header_profile = \"corp\"\nsession_lifetime = \"5m\""),
             "TLS of domain mtls.example.test",
         ),

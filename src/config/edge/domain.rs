@@ -5,6 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use super::{
     acme::Authority,
     certificate::{ServerFiles, server_files},
+    key_exchange::key_exchange_groups,
     report_duplicate_name, route,
 };
 use crate::config::{
@@ -63,8 +64,10 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
         .unwrap_or_else(|| Spanned { value: default.client_auth, span: table.span.clone() });
     let versions = [("1.2", MinVersion::Tls12), ("1.3", MinVersion::Tls13)];
     let min_version = table.get("min_tls_version").and_then(|value| value.choice(&versions));
+    let min_version = min_version.map_or(default.min_version, |version| version.value);
     let suites = [("default", CipherSuites::Default), ("fapi", CipherSuites::Fapi)];
     let cipher_suites = table.get("cipher_suites").and_then(|value| value.choice(&suites));
+    let key_exchange_groups = key_exchange_groups(table, min_version);
     let session_lifetime = table.get("session_lifetime").and_then(|value| value.duration(&SESSION_LIFETIMES));
     let ticket_keys = table.get("ticket_keys").and_then(|value| value.path());
     let ca_hints = table.get("ca_hints").and_then(|value| value.boolean());
@@ -86,11 +89,12 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
     Some(Domain {
         tls: TlsSpec {
             client_auth: client_auth.value,
-            min_version: min_version.map_or(default.min_version, |version| version.value),
+            min_version,
             cipher_suites: match &security_profile {
                 Some(Spanned { value: SecurityProfile::Fapi2, .. }) => CipherSuites::Fapi,
                 None => cipher_suites.map_or(default.cipher_suites, |suites| suites.value),
             },
+            key_exchange_groups,
             session_lifetime: session_lifetime.unwrap_or(default.session_lifetime),
             ca_hints: ca_hints.unwrap_or(default.ca_hints),
         },

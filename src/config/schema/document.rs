@@ -53,6 +53,12 @@ fn value(key: &'static Key, descriptions: &Descriptions) -> Option<Map<String, V
     Some(match key.form {
         Form::Example => like(&example(key)?),
         Form::Choice(names) => object([("type", "string".into()), ("enum", names.into())]),
+        Form::Choices(names) => object([
+            ("type", "array".into()),
+            ("minItems", 1.into()),
+            ("uniqueItems", true.into()),
+            ("items", json!({ "type": "string", "enum": names })),
+        ]),
         Form::Table(kind) => table(kind, descriptions),
         Form::Tables(kind) => object([("type", "array".into()), ("items", of_table(kind))]),
         Form::TextsOrTables(kind) => {

@@ -244,6 +244,13 @@ pub(in crate::config) const DOMAIN: &TableSchema = &TableSchema {
         key("client_auth", r#""required""#).choice(&["required", "optional", "off"]),
         key("min_tls_version", r#""1.3""#).choice(&["1.2", "1.3"]),
         key("cipher_suites", r#""default""#).choice(&["default", "fapi"]),
+        key("key_exchange_groups", r#"["X25519MLKEM768", "X25519"]"#).form(Form::Choices(&[
+            "X25519MLKEM768",
+            "X25519",
+            "x25519",
+            "secp256r1",
+            "secp384r1",
+        ])),
         key("session_lifetime", r#""1h""#),
         key("ticket_keys", r#""secrets/tickets.keys""#),
         key("ca_hints", "false"),

@@ -31,6 +31,8 @@ pub(in crate::config) enum Form {
     Example,
     /// One of these names.
     Choice(&'static [&'static str]),
+    /// A list of these names.
+    Choices(&'static [&'static str]),
     /// A table.
     Table(&'static TableSchema),
     /// Tables, or a list of them.

@@ -1,10 +1,12 @@
 //! The schema, which editors get, has the same choices as the readers.
 
 use crate::config::{
-    schema::{CLIENT_CA, EDGE, Form, REGISTRY, TABLES, TableSchema},
+    schema::{CLIENT_CA, DOMAIN, EDGE, Form, REGISTRY, TABLES, TableSchema},
     suggest::{any_of, quote},
-    testing::{edge, registry},
+    testing::{MINIMAL, edge, registry},
 };
+
+use crate::tls::KeyExchangeGroup;
 
 /// The beginning of a file, after which a key of this table may be written, and its end.
 fn around(kind: &TableSchema) -> (String, &'static str) {
@@ -58,4 +60,16 @@ fn a_key_whose_value_is_a_table_names_its_schema() {
             assert!(!is_table || key.name == "upstream_credential", "{}", kind.path_of(key.name));
         }
     }
+}
+
+#[test]
+fn the_schema_has_the_groups_that_the_reader_accepts() {
+    let Some(Form::Choices(names)) = DOMAIN.key("key_exchange_groups").map(|key| key.form) else { panic!() };
+    for name in names {
+        let text = format!("{MINIMAL}key_exchange_groups = [\"secp256r1\", {name:?}]\n");
+        let (_, problems, _) = edge(&text);
+        assert_eq!(problems.len(), usize::from(*name == "secp256r1"), "{name}: {problems:?}");
+    }
+    let lacking = KeyExchangeGroup::ALL.map(KeyExchangeGroup::as_str);
+    assert!(lacking.iter().all(|name| names.contains(name)), "{names:?}");
 }

@@ -243,7 +243,8 @@ fn check_domain(domain: &Domain, folder: &Path) {
         certificate,
         private_key,
         acme,
-        tls: TlsSpec { client_auth, min_version, cipher_suites, session_lifetime, ca_hints },
+        tls:
+            TlsSpec { client_auth, min_version, cipher_suites, key_exchange_groups, session_lifetime, ca_hints },
         ticket_keys,
         upstream,
         header_profile,
@@ -259,7 +260,7 @@ fn check_domain(domain: &Domain, folder: &Path) {
     assert_eq!(name.value, "mtls.auth.example.com");
     assert_eq!(certificate.value, folder.join("certs/server.pem"));
     assert_eq!((private_key.value.clone(), *acme), (folder.join("certs/server.key"), false));
-    assert_eq!(*min_version, MinVersion::Tls12);
+    assert_eq!((*min_version, key_exchange_groups.len()), (MinVersion::Tls12, 0));
     assert_eq!((*client_auth, *cipher_suites), (ClientAuth::Required, CipherSuites::Default));
     assert_eq!((*upstream, header_profile.value.as_str()), (0, "auth0"));
     let [Route { spec: RouteSpec { path, methods, authenticate, signed_request, request_timeout }, .. }] =
