@@ -30,7 +30,7 @@ use crate::{
     clock::Timestamp,
     forward::{ForwardedFor, Target},
     identity::ClientCertificate,
-    tls::{Challenges, ClientAuth, DomainTls, ServerConfigs, Unserved},
+    tls::{Challenges, ClientAuth, DomainTls, KeyType, ServerConfigs, Unserved},
     trace::Traces,
     trust::{Issuer, Registry, Trust},
     vouch,
@@ -167,8 +167,8 @@ pub struct Domain {
     pub authority: http::HeaderValue,
     /// Its own TLS configuration, with its own tickets.
     pub tls: DomainTls,
-    /// Whether its certificate names it.
-    pub is_named: bool,
+    /// The key types of its certificates that do not name it.
+    pub misnamed: Box<[KeyType]>,
     /// Whether its certificate is ordered by ACME.
     pub renews_itself: bool,
     /// Whether the handshake must present a client certificate.
@@ -185,6 +185,18 @@ pub struct Domain {
     pub issuer: Option<Issuer>,
     /// The security profile whose rules are enforced.
     pub security_profile: Option<SecurityProfile>,
+}
+
+impl Domain {
+    /// What messages call one of its certificates: the domain's name, and the key's type if there are several.
+    #[must_use]
+    pub fn certificate_name(&self, key_type: KeyType) -> String {
+        if self.tls.has_several_certificates() {
+            format!("{} ({})", self.name, key_type.as_str())
+        } else {
+            self.name.to_string()
+        }
+    }
 }
 
 /// A security profile that a domain enforces in addition to the configured rules.

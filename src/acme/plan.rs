@@ -26,11 +26,11 @@ impl Plan {
     /// None if no certificate is ordered.
     pub(super) fn of(settings: &Settings) -> Option<Self> {
         let ordered = settings.domains.iter().filter(|domain| domain.acme);
-        let domain = |domain: &crate::config::settings::Domain| Domain {
-            name: domain.name.value.as_str().into(),
-            file: domain.certificate.clone(),
+        let domain = |domain: &crate::config::settings::Domain| {
+            let file = domain.key_pairs.first()?.certificate.clone();
+            Some(Domain { name: domain.name.value.as_str().into(), file })
         };
-        let domains: Vec<Domain> = ordered.map(domain).collect();
+        let domains: Vec<Domain> = ordered.filter_map(domain).collect();
         Some(Self { acme: settings.acme.clone()?, domains }).filter(|plan| !plan.domains.is_empty())
     }
 

@@ -49,8 +49,8 @@ fn certificates(families: &mut Families, site: &Site, now: Timestamp) {
     for Ending { thing, end } in endings(site, now) {
         let left = end.seconds_since(now);
         match thing {
-            Thing::ServerCertificate { domain, .. } => {
-                families.set(&SERVER_CERTIFICATE_EXPIRY, [domain], left);
+            Thing::ServerCertificate { domain, key_type } => {
+                families.set(&SERVER_CERTIFICATE_EXPIRY, [&domain.name, key_type.as_str()], left);
             }
             Thing::AdminCertificate => families.set(&ADMIN_CERTIFICATE_EXPIRY, [], left),
             Thing::UpstreamCertificate { upstream } => {

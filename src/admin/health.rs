@@ -136,8 +136,11 @@ impl Found {
     /// Reports server certificates and client CAs that are not valid yet, though they were: the clock was set back. A client CA may have been added ahead of
     /// its time.
     fn not_valid_yet(&mut self, site: &Site, latest: Timestamp) {
-        let served = site.domains.iter().filter_map(|(name, domain)| {
-            Some((format!("server certificate of {name}"), domain.tls.certificate()?.validity()))
+        let served = site.domains.values().flat_map(|domain| {
+            domain.tls.certificates().map(|(key_type, certificate)| {
+                let name = domain.certificate_name(key_type);
+                (format!("server certificate of {name}"), certificate.validity())
+            })
         });
         let now = self.now;
         let was_valid = |begin: Timestamp| begin <= latest;
@@ -154,7 +157,11 @@ impl Found {
 
     /// Reports server certificates that do not name their domain.
     fn mismatches(&mut self, site: &Site) {
-        for (name, _) in site.domains.iter().filter(|(_, domain)| !domain.is_named) {
+        let misnamed = site
+            .domains
+            .values()
+            .flat_map(|domain| domain.misnamed.iter().map(|key_type| domain.certificate_name(*key_type)));
+        for name in misnamed {
             let what = format!("the server certificate of {name} does not name it: clients refuse it");
             self.report(Kind::CertificateMismatch, what, None);
         }
@@ -165,10 +172,11 @@ impl Found {
         for Ending { thing, end } in endings(site, self.now) {
             match thing {
                 // One that renews itself may never be valid for so long: it is reported if that fails.
-                Thing::ServerCertificate { renews_itself: true, .. } if end >= self.now => {}
-                Thing::ServerCertificate { domain, .. } => {
+                Thing::ServerCertificate { domain, .. } if domain.renews_itself && end >= self.now => {}
+                Thing::ServerCertificate { domain, key_type } => {
                     let codes = (Kind::CertificateExpired, Kind::CertificateExpiring);
-                    self.expiry(codes, &format!("the server certificate of {domain}"), end, CERTIFICATE_DAYS);
+                    let what = format!("the server certificate of {}", domain.certificate_name(key_type));
+                    self.expiry(codes, &what, end, CERTIFICATE_DAYS);
                 }
                 Thing::AdminCertificate => {
                     let codes = (Kind::AdminCertificateExpired, Kind::AdminCertificateExpiring);
@@ -208,7 +216,7 @@ impl Found {
                 let what = format!("{name} is not served: it has no certificate yet: {why}");
                 self.report(Kind::CertificateMissing, what, since);
             } else if let (Some(since), Some(domain)) = (since, site.domains.get(&name))
-                && let Some(certificate) = domain.tls.certificate()
+                && let Some((_, certificate)) = domain.tls.certificates().next()
             {
                 self.not_renewed(&name, certificate.validity(), since, &why);
             }

@@ -96,16 +96,22 @@ fn limits(capacity: &Capacity) -> Limits {
 }
 
 fn of_domain(domain: &site::Domain, now: Timestamp) -> Domain {
-    let certificate = domain.tls.certificate().map(|certificate| {
+    let mut certificates = domain.tls.certificates().map(|(key_type, certificate)| {
         let not_after = certificate.validity().not_after;
         ServerCertificate {
             subject: certificate.subject().to_rfc4514(),
             thumbprint: certificate.thumbprint().to_string(),
+            key_type: key_type.as_str().to_owned(),
             not_after,
             days_left: not_after.days_since(now),
         }
     });
-    Domain { name: domain.name.to_string(), header_profile: domain.profile.name().to_string(), certificate }
+    Domain {
+        name: domain.name.to_string(),
+        header_profile: domain.profile.name().to_string(),
+        certificate: certificates.next(),
+        further_certificates: certificates.collect(),
+    }
 }
 
 fn ordered((domain, state): (Box<str>, OrderState)) -> OrderedCertificate {
@@ -206,7 +212,9 @@ fn expiring(site: &Site, credentials: &CredentialEnds, days: u32, now: Timestamp
 /// What it is, and which.
 fn described(thing: Thing<'_>) -> (&'static str, String) {
     match thing {
-        Thing::ServerCertificate { domain, .. } => ("server certificate", domain.to_owned()),
+        Thing::ServerCertificate { domain, key_type } => {
+            ("server certificate", domain.certificate_name(key_type))
+        }
         Thing::AdminCertificate => ("server certificate", "the admin address".to_owned()),
         Thing::UpstreamCertificate { upstream } => ("upstream client certificate", upstream.to_owned()),
         Thing::ClientCa(ca) => ("client CA", ca.subject),

@@ -219,8 +219,11 @@ pub struct Domain {
     pub name: String,
     /// The header profile.
     pub header_profile: String,
-    /// Its own certificate, if it can be read.
+    /// Its own certificate, if it can be read; of several, the preferred one.
     pub certificate: Option<ServerCertificate>,
+    /// Its other certificates, by preference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_certificates: Vec<ServerCertificate>,
 }
 
 /// The certificate of a domain.
@@ -230,6 +233,9 @@ pub struct ServerCertificate {
     pub subject: String,
     /// SHA-256, in hex.
     pub thumbprint: String,
+    /// The type of its key, such as `RSA`.
+    #[serde(default)]
+    pub key_type: String,
     /// The end of its validity.
     pub not_after: Timestamp,
     /// Whole days, negative once it has expired.

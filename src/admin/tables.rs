@@ -1,6 +1,6 @@
 //! The status without applications as tables of text, for the page.
 
-use super::status::{FetchedSource, Status, Trust, UpstreamOrigin};
+use super::status::{Domain, FetchedSource, ServerCertificate, Status, Trust, UpstreamOrigin};
 use crate::clock::Timestamp;
 
 /// One cell of a table.
@@ -37,22 +37,44 @@ pub(super) struct Table {
     pub(super) rows: Vec<Vec<Cell>>,
 }
 
+impl Status {
+    /// The certificates of domains, each with the domain's name, and the type of its key if there are several; the name alone if none can be read.
+    #[must_use]
+    pub fn server_certificates(&self) -> Vec<(String, Option<&ServerCertificate>)> {
+        self.domains.iter().flat_map(of_domain).collect()
+    }
+}
+
+fn of_domain(domain: &Domain) -> Vec<(String, Option<&ServerCertificate>)> {
+    if domain.further_certificates.is_empty() {
+        return vec![(domain.name.clone(), domain.certificate.as_ref())];
+    }
+    let name = |certificate: &ServerCertificate| format!("{} ({})", domain.name, certificate.key_type);
+    let all = domain.certificate.iter().chain(&domain.further_certificates);
+    all.map(|certificate| (name(certificate), Some(certificate))).collect()
+}
+
 /// All tables of a status but that of the applications.
 pub(super) fn tables(status: &Status) -> Vec<Table> {
+    let served = status.server_certificates();
     vec![
         summary(status),
         expiring(status),
         upstreams(status),
         refused(status),
-        table("domains", &["domain", "expires", "certificate", "thumbprint"], &status.domains, |domain| {
-            let certificate = domain.certificate.as_ref();
-            [
-                domain.name.clone().into(),
-                at(certificate.map(|certificate| certificate.not_after), ""),
-                shown(certificate.map(|certificate| &certificate.subject)),
-                shown(certificate.map(|certificate| &certificate.thumbprint)),
-            ]
-        }),
+        table(
+            "domains",
+            &["domain", "expires", "certificate", "thumbprint"],
+            &served,
+            |(name, certificate)| {
+                [
+                    name.clone().into(),
+                    at(certificate.map(|certificate| certificate.not_after), ""),
+                    shown(certificate.map(|certificate| &certificate.subject)),
+                    shown(certificate.map(|certificate| &certificate.thumbprint)),
+                ]
+            },
+        ),
         table(
             "certificates by ACME",
             &["domain", "renewed", "failing since", "failure"],

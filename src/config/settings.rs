@@ -342,11 +342,9 @@ pub enum SecretSource {
 pub struct Domain {
     /// DNS name, lower case, no trailing dot.
     pub name: Spanned<String>,
-    /// PEM chain, leaf first.
-    pub certificate: Spanned<PathBuf>,
-    /// The certificate's private key, PEM.
-    pub private_key: Spanned<PathBuf>,
-    /// Whether both are ordered by ACME, and in the one file [`Acme::file_of`].
+    /// Its certificates with their keys, the preferred one first. At least one.
+    pub key_pairs: Vec<KeyPair>,
+    /// Whether the only one is ordered by ACME, and in the file [`Acme::file_of`].
     pub acme: bool,
     /// Client authentication, cipher suites and session settings.
     pub tls: TlsSpec,

@@ -9,8 +9,9 @@ use std::{
 use super::credentials::CredentialEnd;
 use crate::{
     clock::Timestamp,
-    identity::{CaFacts, CrlFacts, StaleCrl},
-    site::Site,
+    identity::{CaFacts, ClientCertificate, CrlFacts, StaleCrl},
+    site::{Domain, Site},
+    tls::KeyType,
     trust::{Application, CredentialView, Role},
 };
 
@@ -39,10 +40,10 @@ pub struct Ending<'a> {
 pub enum Thing<'a> {
     /// Shown by the edge to clients.
     ServerCertificate {
-        /// The name of its domain.
-        domain: &'a str,
-        /// Whether it is ordered by ACME.
-        renews_itself: bool,
+        /// Its domain.
+        domain: &'a Domain,
+        /// The type of its key, by which several of a domain differ.
+        key_type: KeyType,
     },
     /// Shown by the edge to operators.
     AdminCertificate,
@@ -68,10 +69,12 @@ pub enum Thing<'a> {
 
 /// Everything of the site whose end is known, except for the credentials of applications.
 pub fn endings(site: &Site, now: Timestamp) -> impl Iterator<Item = Ending<'_>> {
-    let servers = site.domains.values().filter_map(|domain| {
-        let end = domain.tls.certificate()?.validity().not_after;
-        let thing = Thing::ServerCertificate { domain: &domain.name, renews_itself: domain.renews_itself };
-        Some(Ending { thing, end })
+    let servers = site.domains.values().flat_map(|domain| {
+        let ending = |(key_type, certificate): (_, ClientCertificate)| Ending {
+            thing: Thing::ServerCertificate { domain, key_type },
+            end: certificate.validity().not_after,
+        };
+        domain.tls.certificates().map(ending)
     });
     let admin = site.admin.certificate_end().map(|end| Ending { thing: Thing::AdminCertificate, end });
     let upstreams = site.upstream_certificates().into_iter();
@@ -113,7 +116,8 @@ impl Ending<'_> {
     pub(super) fn stages(&self) -> impl Iterator<Item = Timestamp> {
         let before = match self.thing {
             Thing::ClientCa(_) | Thing::Credential { .. } => OF_OTHERS,
-            Thing::ServerCertificate { renews_itself: true, .. } | Thing::Crl(..) => RENEWED,
+            Thing::ServerCertificate { domain, .. } if domain.renews_itself => RENEWED,
+            Thing::Crl(..) => RENEWED,
             Thing::ServerCertificate { .. } | Thing::AdminCertificate | Thing::UpstreamCertificate { .. } => {
                 OWN
             }
@@ -141,7 +145,7 @@ impl Hash for Ending<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.thing.name(), self.end).hash(state);
         match &self.thing {
-            Thing::ServerCertificate { domain, .. } => domain.hash(state),
+            Thing::ServerCertificate { domain, key_type } => (&domain.name, key_type).hash(state),
             Thing::AdminCertificate => {}
             Thing::UpstreamCertificate { upstream } => upstream.hash(state),
             Thing::ClientCa(ca) => ca.thumbprint.hash(state),

@@ -11,6 +11,7 @@ use crate::{
 #[derive(Default)]
 struct Names<'a> {
     domain: Option<&'a str>,
+    key_type: Option<&'a str>,
     upstream: Option<&'a str>,
     subject: Option<&'a str>,
     issuer: Option<&'a str>,
@@ -23,7 +24,8 @@ struct Names<'a> {
 impl Ending<'_> {
     /// Logs a warning before the end; after it, an error, or a warning if nothing is refused.
     pub(super) fn log(&self, now: Timestamp) {
-        let Names { domain, upstream, subject, issuer, client_id, credential, table, ends_by } = self.names();
+        let Names { domain, key_type, upstream, subject, issuer, client_id, credential, table, ends_by } =
+            self.names();
         let is_over = self.over_from() <= now;
         let event = match self.thing {
             _ if !is_over => "expires soon",
@@ -36,7 +38,7 @@ impl Ending<'_> {
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
-                    domain, upstream, subject, issuer, client_id, credential, table, expires = %self.end,
+                    domain, key_type, upstream, subject, issuer, client_id, credential, table, expires = %self.end,
                     days_left, ends_by, then, help, "{message}"
                 )
             };
@@ -50,7 +52,11 @@ impl Ending<'_> {
 
     fn names(&self) -> Names<'_> {
         match &self.thing {
-            Thing::ServerCertificate { domain, .. } => Names { domain: Some(domain), ..Names::default() },
+            Thing::ServerCertificate { domain, key_type } => Names {
+                domain: Some(&domain.name),
+                key_type: domain.tls.has_several_certificates().then(|| key_type.as_str()),
+                ..Names::default()
+            },
             Thing::AdminCertificate => Names::default(),
             Thing::UpstreamCertificate { upstream } => Names { upstream: Some(upstream), ..Names::default() },
             Thing::ClientCa(ca) => Names { subject: Some(&ca.subject), ..Names::default() },
@@ -91,7 +97,7 @@ impl Ending<'_> {
     /// What the operator should do.
     pub(super) fn help(&self) -> String {
         let help = match &self.thing {
-            Thing::ServerCertificate { renews_itself: true, .. } => {
+            Thing::ServerCertificate { domain, .. } if domain.renews_itself => {
                 "see in `mtls-edge status` why it was not renewed"
             }
             Thing::ServerCertificate { .. } => {

@@ -12,10 +12,13 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    config::{Problem, Spanned, settings},
+    config::{
+        Problem, Spanned,
+        settings::{self, KeyPair},
+    },
     forward::{ForwardedFor, Target},
     site::{Domain, Routes, Site},
-    tls,
+    tls::{self, KeyType},
     trust::Issuer,
     vouch::{Profile, Reserved},
 };
@@ -38,9 +41,9 @@ pub(super) enum Built {
     Failed,
 }
 
-/// Where the certificate of a domain stands.
+/// Where the certificates of a domain stand.
 enum Credential {
-    Loaded(LoadedCredential),
+    Loaded(Vec<LoadedCredential>),
     Awaiting,
     Failed,
 }
@@ -68,14 +71,14 @@ pub(super) fn build_domain(
         );
     }
     let Some(ticket_secrets) = ticket_secrets else { return Built::Failed };
-    let (credential, key_file) = match credential {
-        Credential::Loaded(loaded) => loaded,
+    let (credentials, key_files): (Vec<_>, Vec<_>) = match credential {
+        Credential::Loaded(loaded) => loaded.into_iter().unzip(),
         Credential::Awaiting => return Built::Awaiting,
         Credential::Failed => return Built::Failed,
     };
     let options = tls::ServerOptions {
-        credential,
-        key_file,
+        credentials: credentials.into(),
+        key_files: key_files.into(),
         client_auth: settings.tls.client_auth,
         min_version: settings.tls.min_version,
         cipher_suites: settings.tls.cipher_suites,
@@ -90,7 +93,8 @@ pub(super) fn build_domain(
         Ok(tls) => tls,
         Err(error) => {
             let what = format!("cannot build the TLS configuration: {error}");
-            problems.push(Problem::error(&settings.certificate.span, "domain.certificate", what));
+            let place = settings.key_pairs.first().map_or(&settings.name.span, |pair| &pair.certificate.span);
+            problems.push(Problem::error(place, "domain.certificate", what));
             return Built::Failed;
         }
     };
@@ -99,7 +103,11 @@ pub(super) fn build_domain(
     Built::Ready(Box::new(Domain {
         name: settings.name.value.as_str().into(),
         authority,
-        is_named: tls.leaf().is_some_and(|leaf| is_named(leaf, &settings.name.value)),
+        misnamed: tls
+            .leaves()
+            .filter(|(_, leaf)| !is_named(leaf, &settings.name.value))
+            .map(|(key_type, _)| key_type)
+            .collect(),
         tls,
         renews_itself: settings.acme,
         client_auth: settings.tls.client_auth,
@@ -119,7 +127,7 @@ fn active<'a>(settings: &settings::Domain, previous: Option<&'a Site>) -> Option
     previous.and_then(|previous| previous.domains.get(settings.name.value.as_str()))
 }
 
-/// Loads the certificate and the key.
+/// Loads the certificates and the keys.
 fn credential(
     settings: &settings::Domain,
     purpose: Purpose<'_>,
@@ -131,22 +139,57 @@ fn credential(
     let active_certificates: Vec<_> = previous
         .iter()
         .flat_map(|previous| previous.domains.values())
-        .filter_map(|domain| domain.tls.leaf())
+        .flat_map(|domain| domain.tls.leaves().map(|(_, leaf)| leaf))
         .collect();
-    if settings.acme {
+    if let (true, Some(KeyPair { certificate, .. })) = (settings.acme, settings.key_pairs.first()) {
         let in_use = purpose.of_renewed().in_use(&active_certificates);
-        let loaded = load_acme(&settings.certificate, &settings.name.value, in_use, now, problems);
-        return ordered(loaded, &settings.certificate, active(settings, previous), problems);
+        let loaded = load_acme(certificate, &settings.name.value, in_use, now, problems);
+        return ordered(loaded, certificate, active(settings, previous), problems);
     }
-    let files = CredentialFiles {
-        provider: &tls::provider(settings.tls.cipher_suites),
-        role: Role::Server(&settings.name.value),
-        certificate: &settings.certificate,
-        private_key: &settings.private_key,
-        in_use: purpose.in_use(&active_certificates),
-        now,
+    let provider = tls::provider(settings.tls.cipher_suites);
+    let mut load = |pair: &KeyPair| {
+        let files = CredentialFiles {
+            provider: &provider,
+            role: Role::Server(&settings.name.value),
+            certificate: &pair.certificate,
+            private_key: &pair.private_key,
+            in_use: purpose.in_use(&active_certificates),
+            now,
+        };
+        load_credential(&files, problems)
     };
-    load_credential(&files, problems).map_or(Credential::Failed, Credential::Loaded)
+    // All of them, to report their problems.
+    let loaded: Vec<Option<LoadedCredential>> = settings.key_pairs.iter().map(&mut load).collect();
+    let Some(loaded) = loaded.into_iter().collect::<Option<Vec<_>>>() else { return Credential::Failed };
+    match same_key_type(&settings.key_pairs, &loaded) {
+        None => Credential::Loaded(loaded),
+        Some(problem) => {
+            problems.push(problem);
+            Credential::Failed
+        }
+    }
+}
+
+/// Refuses a certificate whose key is of the type of an earlier one: no client would get it.
+fn same_key_type(pairs: &[KeyPair], loaded: &[LoadedCredential]) -> Option<Problem> {
+    let mut seen: Vec<(KeyType, &KeyPair)> = Vec::new();
+    for (pair, (credential, _)) in pairs.iter().zip(loaded) {
+        let key_type = KeyType::of(credential);
+        if let Some((_, earlier)) = seen.iter().find(|(other, _)| *other == key_type) {
+            let what = format!(
+                "{} has a key of the same type as {} ({}): no client would get it",
+                pair.certificate.value.display(),
+                earlier.certificate.value.display(),
+                key_type.as_str()
+            );
+            let problem = Problem::error(&pair.certificate.span, "domain.certificate", what);
+            return Some(
+                problem.help("remove it and its key, or use a certificate with a key of another type"),
+            );
+        }
+        seen.push((key_type, pair));
+    }
+    None
 }
 
 /// The certificate that is ordered by ACME. Without a usable one the active one stays: other changes, such as the removal of a credential,
@@ -158,7 +201,7 @@ fn ordered(
     problems: &mut Vec<Problem>,
 ) -> Credential {
     let without = match loaded {
-        AcmeFile::Valid(loaded) => return Credential::Loaded(loaded),
+        AcmeFile::Valid(loaded) => return Credential::Loaded(vec![loaded]),
         AcmeFile::Missing => None,
         AcmeFile::Invalid(why) => Some(why),
     };
@@ -168,7 +211,7 @@ fn ordered(
         problems.push(Problem::warning(&file.span, "domain.acme", what).help(ACME_HELP));
     }
     match active {
-        Some(active) => Credential::Loaded(active.tls.credential()),
+        Some(active) => Credential::Loaded(active.tls.credentials().collect()),
         None => Credential::Awaiting,
     }
 }

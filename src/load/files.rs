@@ -26,7 +26,7 @@ pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
     files.extend(&settings.admin.client_ca);
     files.extend(settings.acme.iter().flat_map(|acme| &acme.ca));
     for domain in &settings.domains {
-        files.extend([&domain.certificate, &domain.private_key]);
+        files.extend(domain.key_pairs.iter().flat_map(|pair| [&pair.certificate, &pair.private_key]));
         files.extend(&domain.ticket_keys);
     }
     files.extend(settings.traces.iter().flat_map(|traces| &traces.ca));

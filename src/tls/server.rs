@@ -6,7 +6,7 @@ use rustls::{
     CipherSuite, DistinguishedName, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{NoServerSessionStorage, ProducesTickets, danger::ClientCertVerifier},
-    sign::{CertifiedKey, SingleCertAndKey},
+    sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
 
@@ -14,6 +14,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::{
     configs::ServerConfigs,
+    key_type::{KeyType, resolver},
     options::{CipherSuites, ClientAuth, KeyExchangeGroup, MinVersion},
     possession::Possession,
     tickets::{Context, Keys, RandomSecrets, RotatingKeys, SECRET_BYTES, TicketKey, TicketSecrets, Tickets},
@@ -29,10 +30,10 @@ pub type ServerCredential = Arc<CertifiedKey>;
 /// The parts that a domain's TLS configuration is made from.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// The domain's chain and key.
-    pub credential: ServerCredential,
-    /// SHA-256 of the key file, to detect that it has changed.
-    pub key_file: [u8; 32],
+    /// The domain's chains and keys, at least one. A client gets the first that it accepts.
+    pub credentials: Box<[ServerCredential]>,
+    /// SHA-256 of each key file, to detect that it has changed.
+    pub key_files: Box<[[u8; 32]]>,
     /// Whether a client certificate is requested.
     pub client_auth: ClientAuth,
     /// The oldest version to accept.
@@ -162,8 +163,8 @@ impl DomainTls {
     /// Whether these options equal those of this configuration, except for the hints.
     fn differs_in_hints_only(&self, options: &ServerOptions) -> bool {
         let ServerOptions {
-            credential,
-            key_file,
+            credentials,
+            key_files,
             client_auth,
             min_version,
             cipher_suites,
@@ -173,8 +174,10 @@ impl DomainTls {
             ticket_secrets,
             hints: _,
         } = &*self.made_from;
-        credential.cert == options.credential.cert
-            && *key_file == options.key_file
+        let is_same_chain = |(own, other): (&ServerCredential, &ServerCredential)| own.cert == other.cert;
+        credentials.len() == options.credentials.len()
+            && credentials.iter().zip(&options.credentials).all(is_same_chain)
+            && *key_files == options.key_files
             && *client_auth == options.client_auth
             && *min_version == options.min_version
             && *cipher_suites == options.cipher_suites
@@ -184,22 +187,28 @@ impl DomainTls {
             && *ticket_secrets == options.ticket_secrets
     }
 
-    /// The domain's certificate and key, and the hash of the key's file.
-    #[must_use]
-    pub fn credential(&self) -> (ServerCredential, [u8; 32]) {
-        (Arc::clone(&self.made_from.credential), self.made_from.key_file)
+    /// The domain's certificates and keys, each with the hash of the key's file.
+    pub fn credentials(&self) -> impl Iterator<Item = (ServerCredential, [u8; 32])> {
+        self.made_from.credentials.iter().cloned().zip(self.made_from.key_files.iter().copied())
     }
 
-    /// The domain's certificate in DER.
-    #[must_use]
-    pub fn leaf(&self) -> Option<&CertificateDer<'static>> {
-        self.made_from.credential.cert.first()
+    /// The domain's certificates in DER, with the types of their keys.
+    pub fn leaves(&self) -> impl Iterator<Item = (KeyType, &CertificateDer<'static>)> {
+        let credentials = self.made_from.credentials.iter();
+        credentials.filter_map(|credential| Some((KeyType::of(credential), credential.cert.first()?)))
     }
 
-    /// The domain's certificate, parsed; none if it cannot be parsed.
+    /// The domain's certificates that can be parsed, with the types of their keys.
+    pub fn certificates(&self) -> impl Iterator<Item = (KeyType, ClientCertificate)> {
+        self.leaves().filter_map(|(key_type, leaf)| {
+            Some((key_type, ClientCertificate::from_chain(std::slice::from_ref(leaf)).ok()?))
+        })
+    }
+
+    /// Whether the domain has several certificates.
     #[must_use]
-    pub fn certificate(&self) -> Option<ClientCertificate> {
-        ClientCertificate::from_chain(self.made_from.credential.cert.get(..1)?).ok()
+    pub fn has_several_certificates(&self) -> bool {
+        self.made_from.credentials.len() > 1
     }
 }
 
@@ -253,8 +262,7 @@ fn server_config(
         ClientAuth::Optional => builder.with_client_cert_verifier(verifier(false)),
         ClientAuth::Off => builder.with_no_client_auth(),
     };
-    let mut config =
-        builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&options.credential))));
+    let mut config = builder.with_cert_resolver(resolver(&options.credentials));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = ticketer;
@@ -279,8 +287,8 @@ mod tests {
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
         ServerOptions {
-            credential: Arc::new(CertifiedKey::new(vec![certificate], key)),
-            key_file: [0; 32],
+            credentials: [Arc::new(CertifiedKey::new(vec![certificate], key))].into(),
+            key_files: [[0; 32]].into(),
             client_auth,
             min_version: MinVersion::Tls12,
             cipher_suites: CipherSuites::Default,

@@ -7,6 +7,7 @@ mod first_day;
 mod keys;
 mod methods;
 mod server;
+mod several_certificates;
 mod suspicious;
 mod upstream;
 

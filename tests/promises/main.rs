@@ -139,6 +139,7 @@ mod traces;
 mod traffic_health;
 mod trust_files;
 mod turns;
+mod two_certificates;
 mod upgrades;
 mod upstream_checks;
 mod upstream_dns;

@@ -83,16 +83,16 @@ impl View<'_> {
 
     fn everything(&self) -> Vec<Block> {
         let status = self.status;
+        let served = status.server_certificates();
         vec![
             self.expiring(),
             table(
                 "domains",
                 &["domain", "expires", "certificate", "thumbprint"],
-                &status.domains,
-                |domain| {
-                    let certificate = domain.certificate.as_ref();
+                &served,
+                |(name, certificate)| {
                     [
-                        Cell::new(&domain.name),
+                        Cell::new(name),
                         certificate.map_or_else(|| "not known".into(), |found| self.end(found.not_after)),
                         shown(certificate.map(|found| &found.subject)),
                         shown(certificate.map(|found| self.thumbprint(&found.thumbprint))),

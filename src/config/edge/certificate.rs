@@ -1,21 +1,22 @@
-//! Where the certificate of a `[[domain]]` comes from: two files of the operator's, or ACME.
+//! Where the certificates of a `[[domain]]` come from: files of the operator's, or ACME.
 
 use std::path::PathBuf;
+
+use toml::de::DeValue;
 
 use super::acme::Authority;
 use crate::config::{
     diagnostic::Fault,
     node::{Table, Value},
     schema::ACME,
-    settings::Acme,
+    settings::{Acme, KeyPair},
     span::Spanned,
 };
 
-/// The files of a domain's certificate and key.
+/// The files of a domain's certificates and keys.
 pub(super) struct ServerFiles {
-    pub(super) certificate: Spanned<PathBuf>,
-    pub(super) private_key: Spanned<PathBuf>,
-    /// Whether they are one file, which is written by ACME.
+    pub(super) key_pairs: Vec<KeyPair>,
+    /// Whether there is one file, which is written by ACME.
     pub(super) acme: bool,
 }
 
@@ -30,9 +31,11 @@ pub(super) fn server_files(
         Some(value) => value.boolean()?.then_some(value),
     };
     let Some(acme) = acme else {
-        let certificate = table.require("certificate").and_then(|value| value.path());
-        let private_key = table.require("private_key").and_then(|value| value.path());
-        return Some(ServerFiles { certificate: certificate?, private_key: private_key?, acme: false });
+        let (certificates, private_keys) = (table.require("certificate"), table.require("private_key"));
+        let certificate_files = certificates.as_ref().and_then(files);
+        let key_files = private_keys.as_ref().and_then(files);
+        let key_pairs = key_pairs(certificate_files?, &private_keys?, key_files?)?;
+        return Some(ServerFiles { key_pairs, acme: false });
     };
     // Both are asked for: otherwise they would be unknown keys.
     let others = [table.get("certificate"), table.get("private_key")];
@@ -56,7 +59,31 @@ pub(super) fn server_files(
         }
     };
     let file = acme.locate(file);
-    Some(ServerFiles { certificate: file.clone(), private_key: file, acme: true })
+    let key_pairs = vec![KeyPair { certificate: file.clone(), private_key: file }];
+    Some(ServerFiles { key_pairs, acme: true })
+}
+
+/// Reads one file, or a list of files. `None` if one of them is invalid.
+fn files(value: &Value<'_>) -> Option<Vec<Spanned<PathBuf>>> {
+    let DeValue::Array(items) = value.toml else { return Some(vec![value.path()?]) };
+    value.filled_list(Value::path).filter(|files| files.len() == items.len())
+}
+
+/// Each certificate with its key.
+fn key_pairs(
+    certificates: Vec<Spanned<PathBuf>>,
+    value: &Value<'_>,
+    private_keys: Vec<Spanned<PathBuf>>,
+) -> Option<Vec<KeyPair>> {
+    let (certificate_count, key_count) = (certificates.len(), private_keys.len());
+    if certificate_count != key_count {
+        let plural = |count, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        let (found, expected) = (plural(key_count, "private key"), plural(certificate_count, "certificate"));
+        let fault = Fault::new(format!("found {found} for {expected}, expected one for each"));
+        return value.refuse(fault.help("list the key of each certificate, in the order of certificate"));
+    }
+    let pairs = certificates.into_iter().zip(private_keys);
+    Some(pairs.map(|(certificate, private_key)| KeyPair { certificate, private_key }).collect())
 }
 
 fn contradicts<T>(other: &Value<'_>) -> Option<T> {

@@ -85,7 +85,7 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
         report_missing_issuer(table, &routes);
     }
     table.finish();
-    let ServerFiles { certificate, private_key, acme } = files?;
+    let ServerFiles { key_pairs, acme } = files?;
     Some(Domain {
         tls: TlsSpec {
             client_auth: client_auth.value,
@@ -106,8 +106,7 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
         security_profile,
         header_profile: header_profile?,
         name: name?,
-        certificate,
-        private_key,
+        key_pairs,
         acme,
         upstream: upstream?,
     })

@@ -33,6 +33,7 @@ fn secrets_and_values_of_unknown_keys_are_masked() {
         "[[upstream]]\nheaders = { a = \"x\" }\nheaders = { cname-api-key = \"hunter2\" }\n",
         "[[header_profile]]\nheaders = { x-hunter2 = \"pem-url\" }\n",
         "[[domain]]\nprivate_key = \"-----BEGIN PRIVATE KEY-----hunter2\"\n",
+        "[[domain]]\nprivate_key = [\"a.key\", \"-----BEGIN PRIVATE KEY-----hunter2\"]\n",
         "cname_api_key = \"hunter2\"\n",
         "[limits]\nfoo = \"hunter2\"\n",
         "[[domain]]\nkey = [\"hunter2\", { hunter2 = 1 }]\n",

@@ -59,6 +59,10 @@ fn value(key: &'static Key, descriptions: &Descriptions) -> Option<Map<String, V
             ("uniqueItems", true.into()),
             ("items", json!({ "type": "string", "enum": names })),
         ]),
+        Form::TextOrTexts => {
+            let list = json!({ "type": "array", "minItems": 1, "items": { "type": "string" } });
+            object([("anyOf", json!([{ "type": "string" }, list]))])
+        }
         Form::Table(kind) => table(kind, descriptions),
         Form::Tables(kind) => object([("type", "array".into()), ("items", of_table(kind))]),
         Form::TextsOrTables(kind) => {

@@ -238,8 +238,8 @@ pub(in crate::config) const DOMAIN: &TableSchema = &TableSchema {
     heading: "[[domain]]",
     keys: &[
         key("name", r#""mtls.auth.example.com""#),
-        key("certificate", r#""certs/server.pem""#),
-        key("private_key", r#""certs/server.key""#),
+        key("certificate", r#""certs/server.pem""#).form(Form::TextOrTexts),
+        key("private_key", r#""certs/server.key""#).form(Form::TextOrTexts),
         key("acme", "true"),
         key("client_auth", r#""required""#).choice(&["required", "optional", "off"]),
         key("min_tls_version", r#""1.3""#).choice(&["1.2", "1.3"]),

@@ -33,6 +33,8 @@ pub(in crate::config) enum Form {
     Choice(&'static [&'static str]),
     /// A list of these names.
     Choices(&'static [&'static str]),
+    /// A text, or a list of texts.
+    TextOrTexts,
     /// A table.
     Table(&'static TableSchema),
     /// Tables, or a list of them.

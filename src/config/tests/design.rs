@@ -240,8 +240,7 @@ fn check_upstream(upstream: &Upstream, folder: &Path) {
 fn check_domain(domain: &Domain, folder: &Path) {
     let Domain {
         name,
-        certificate,
-        private_key,
+        key_pairs,
         acme,
         tls:
             TlsSpec { client_auth, min_version, cipher_suites, key_exchange_groups, session_lifetime, ca_hints },
@@ -258,6 +257,7 @@ fn check_domain(domain: &Domain, folder: &Path) {
     assert!(issuer.is_none() && audiences.is_empty() && security_profile.is_none());
     assert_eq!((*session_lifetime, ticket_keys, *ca_hints), (Duration::from_secs(3600), &None, true));
     assert_eq!(name.value, "mtls.auth.example.com");
+    let [KeyPair { certificate, private_key }] = key_pairs.as_slice() else { panic!("{key_pairs:?}") };
     assert_eq!(certificate.value, folder.join("certs/server.pem"));
     assert_eq!((private_key.value.clone(), *acme), (folder.join("certs/server.key"), false));
     assert_eq!((*min_version, key_exchange_groups.len()), (MinVersion::Tls12, 0));

@@ -59,7 +59,9 @@ fn files(settings: &Settings, registry: &[Application]) -> Vec<PathBuf> {
         }));
     }
     for domain in &settings.domains {
-        files.extend([&domain.certificate.value, &domain.private_key.value]);
+        for pair in &domain.key_pairs {
+            files.extend([&pair.certificate.value, &pair.private_key.value]);
+        }
     }
     for credential in registry.iter().flat_map(|application| &application.credentials) {
         files.extend(credential.ca.iter().map(|file| &file.value));

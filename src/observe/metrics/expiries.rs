@@ -2,10 +2,10 @@
 
 use super::Descriptor;
 
-/// One series per domain.
-pub(crate) static SERVER_CERTIFICATE_EXPIRY: Descriptor<1> = Descriptor::gauge(
+/// One series per certificate of a domain.
+pub(crate) static SERVER_CERTIFICATE_EXPIRY: Descriptor<2> = Descriptor::gauge(
     "mtls_edge_server_certificate_expiry_seconds",
-    ["domain"],
+    ["domain", "key_type"],
     "Seconds until a domain's server certificate expires.",
 );
 /// Absent if the admin address has no certificate.
