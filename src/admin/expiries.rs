@@ -50,7 +50,8 @@ fn certificates(families: &mut Families, site: &Site, now: Timestamp) {
         let left = end.seconds_since(now);
         match thing {
             Thing::ServerCertificate { domain, key_type } => {
-                families.set(&SERVER_CERTIFICATE_EXPIRY, [&domain.name, key_type.as_str()], left);
+                let key_type = if domain.tls.has_several_certificates() { key_type.as_str() } else { "" };
+                families.set(&SERVER_CERTIFICATE_EXPIRY, [&domain.name, key_type], left);
             }
             Thing::AdminCertificate => families.set(&ADMIN_CERTIFICATE_EXPIRY, [], left),
             Thing::UpstreamCertificate { upstream } => {

@@ -150,7 +150,10 @@ async fn explain_names_application_credential_and_routes() {
     let subject =
         format!("certificate: CN=billing,O=Example Bank,C=DE (SHA-256 {})", scene.billing.thumbprint());
     assert_eq!(lines.next(), Some(&*subject));
-    assert!(lines.next().unwrap().starts_with("chain: none (self-signed); only tls_client_auth needs one"), "{printed}");
+    assert!(
+        lines.next().unwrap().starts_with("chain: none (self-signed); only tls_client_auth needs one"),
+        "{printed}"
+    );
     let verdict = lines.next().unwrap();
     assert!(
         verdict.starts_with(

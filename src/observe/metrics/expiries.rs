@@ -2,7 +2,7 @@
 
 use super::Descriptor;
 
-/// One series per certificate of a domain.
+/// One series per certificate of a domain. A domain with a single one has no `key_type`.
 pub(crate) static SERVER_CERTIFICATE_EXPIRY: Descriptor<2> = Descriptor::gauge(
     "mtls_edge_server_certificate_expiry_seconds",
     ["domain", "key_type"],
