@@ -28,7 +28,7 @@ impl Framing {
 
 /// The approximate size of an encoded head, in bytes, to allocate once.
 pub(super) fn size(head: &Parts, field: Option<Field<'_>>) -> usize {
-    let field = field.map_or(0, |field| field.name().as_str().len() + field.value().len() + 4);
+    let field = field.map_or(0, |field| field.line().len());
     let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     // The request line and the framing header.
     lines.sum::<usize>() + field + head.uri.path().len() + head.uri.query().map_or(0, str::len) + 64
@@ -53,7 +53,7 @@ pub(super) fn head(out: &mut Vec<u8>, head: &Parts, field: Option<Field<'_>>, fr
         }
     }
     if let Some(field) = field {
-        line(out, field.name().as_str(), field.value());
+        out.extend_from_slice(field.line());
     }
     match framing {
         Framing::Length(length) => {
@@ -133,7 +133,7 @@ mod tests {
         let name = HeaderName::from_static("x-own");
         let request = Request::get("/").header("x-own", "a").header("x-other", "b").header("X-Own", "c");
         let head = request.body(()).unwrap().into_parts().0;
-        let field = Field::new(&name, b"d-1").unwrap();
+        let field = Field::new(&name, b"x-own: d-1\r\n").unwrap();
         let mut out = Vec::new();
         super::head(&mut out, &head, Some(field), Framing::None);
         assert_eq!(out, b"GET / HTTP/1.1\r\nx-other: b\r\nx-own: d-1\r\n\r\n");
@@ -142,7 +142,10 @@ mod tests {
         field.insert_into(&mut map);
         assert_eq!(map.get_all(&name).iter().collect::<Vec<_>>(), ["d-1"]);
         for value in ["a\r\nb: c", "a b", "\u{e9}", "\0"] {
-            assert!(Field::new(&name, value.as_bytes()).is_none(), "{value:?}");
+            assert!(Field::new(&name, format!("x-own: {value}\r\n").as_bytes()).is_none(), "{value:?}");
+        }
+        for line in ["x-own: a", "x-own:a\r\n", "x-other: a\r\n"] {
+            assert!(Field::new(&name, line.as_bytes()).is_none(), "{line:?}");
         }
     }
 

@@ -65,7 +65,7 @@ impl RequestTrace {
 
     /// The field for the upstream, which replaces the one that arrived.
     pub(super) fn field(&self) -> Option<Field<'_>> {
-        Field::new(&TRACEPARENT, self.traceparent.as_ref()?.as_bytes())
+        Field::new(&TRACEPARENT, self.traceparent.as_ref()?.line())
     }
 
     /// Removes the fields of the trace that this one replaces.
@@ -91,7 +91,7 @@ impl RequestTrace {
     /// The trace id in hexadecimal digits, if it is sampled.
     pub(super) fn sampled_id(&self) -> Option<&str> {
         self.sampled.as_ref()?;
-        std::str::from_utf8(self.traceparent.as_ref()?.as_bytes().get(TraceParent::TRACE_ID)?).ok()
+        self.traceparent.as_ref()?.trace_id()
     }
 }
 

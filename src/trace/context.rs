@@ -1,5 +1,7 @@
 //! The field `traceparent` of W3C Trace Context (section 3.2), read and written.
 
+use std::ops::Range;
+
 use crate::text::hex;
 
 /// The id of a trace.
@@ -61,26 +63,32 @@ fn field<const BYTES: usize>(value: &[u8], at: usize) -> Option<[u8; BYTES]> {
     Some(bytes)
 }
 
-/// A `traceparent` for the next server.
+/// A `traceparent` for the next server, as HTTP/1.1 writes it: the whole line of the field.
 #[derive(Clone, Copy, Debug)]
-pub struct TraceParent([u8; TraceParent::LENGTH]);
+pub struct TraceParent([u8; LINE.len()]);
+
+/// The line of a field of version 00, with nothing but zeros.
+const LINE: &[u8; 70] = b"traceparent: 00-00000000000000000000000000000000-0000000000000000-00\r\n";
+/// Where its parts are.
+const VALUE: Range<usize> = 13..68;
+const TRACE_ID: Range<usize> = 16..48;
+const SPAN_ID: Range<usize> = 49..65;
+const FLAGS: Range<usize> = 66..68;
 
 impl TraceParent {
-    /// The length of a field of version 00, in bytes.
-    pub const LENGTH: usize = 55;
-    /// Where the digits of the trace id are.
-    pub const TRACE_ID: std::ops::Range<usize> = 3..35;
+    /// The length of a value of version 00, in bytes.
+    const LENGTH: usize = VALUE.end - VALUE.start;
 
     /// Of a trace that begins here, by the 32 digits of its id. The span is the second one of [`span_ids`].
     #[must_use]
     pub fn of_root(digits: &[u8], is_sampled: bool) -> Option<Self> {
         let digits: &[u8; 32] = digits.try_into().ok()?;
         let (_, span) = digits.split_at(16);
-        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        text.get_mut(Self::TRACE_ID)?.copy_from_slice(digits);
-        text.get_mut(36..52)?.copy_from_slice(span);
-        *text.last_mut()? = if is_sampled { b'1' } else { b'0' };
-        Some(Self(text))
+        let mut line = *LINE;
+        line.get_mut(TRACE_ID)?.copy_from_slice(digits);
+        line.get_mut(SPAN_ID)?.copy_from_slice(span);
+        *line.get_mut(FLAGS)?.last_mut()? = if is_sampled { b'1' } else { b'0' };
+        Some(Self(line))
     }
 
     /// Of a trace that goes on.
@@ -90,19 +98,25 @@ impl TraceParent {
     }
 
     fn write(trace_id: TraceId, span_id: SpanId, flags: u8) -> Self {
-        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        for (at, bytes) in [(3, &trace_id[..]), (36, &span_id), (53, &[flags])] {
-            if let Some(digits) = text.get_mut(at..at + 2 * bytes.len()) {
+        let mut line = *LINE;
+        for (part, bytes) in [(TRACE_ID, &trace_id[..]), (SPAN_ID, &span_id), (FLAGS, &[flags])] {
+            if let Some(digits) = line.get_mut(part) {
                 hex::encode(bytes, digits);
             }
         }
-        Self(text)
+        Self(line)
     }
 
-    /// The field value.
+    /// The line of the field.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
+    pub const fn line(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The digits of the trace id.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        std::str::from_utf8(self.0.get(TRACE_ID)?).ok()
     }
 }
 
@@ -159,8 +173,8 @@ mod tests {
         let parent = Parent::parse(GOOD.replace("-01", "-f3").as_bytes()).unwrap();
         let next = TraceParent::after(&parent, [0x11; 8]);
         assert_eq!(
-            std::str::from_utf8(next.as_bytes()),
-            Ok("00-0af7651916cd43dd8448eb211c80319c-1111111111111111-03")
+            std::str::from_utf8(next.line()),
+            Ok("traceparent: 00-0af7651916cd43dd8448eb211c80319c-1111111111111111-03\r\n")
         );
     }
 
@@ -172,9 +186,9 @@ mod tests {
             let mut digits = [0; 32];
             hex::encode(&trace_id, &mut digits);
             let root = TraceParent::of_root(&digits, is_sampled).unwrap();
-            let parent = Parent::parse(root.as_bytes()).unwrap();
+            let parent = Parent::parse(&root.0[VALUE]).unwrap();
             prop_assert_eq!((parent.trace_id, parent.span_id, parent.is_sampled()), (trace_id, second, is_sampled));
-            let next = Parent::parse(TraceParent::after(&parent, first).as_bytes()).unwrap();
+            let next = Parent::parse(&TraceParent::after(&parent, first).0[VALUE]).unwrap();
             prop_assert_eq!(next, Parent { span_id: first, ..parent });
         }
 
