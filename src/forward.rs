@@ -32,6 +32,7 @@ mod spec;
 mod target;
 mod tried;
 mod unix;
+mod unverified;
 mod upkeep;
 
 use std::time::Duration;
@@ -44,11 +45,12 @@ pub use hop::{ForwardedClient, forwarding_headers, join_cookies};
 pub use in_flight::{Caller, anonymous_share};
 pub use incoming::{IncomingBody, ReceivedBytes, UnreadBody};
 pub use pools::Pools;
-pub use probe::probe;
+pub use probe::{ProbeError, probe};
 pub use response::{ResponseBody, ResponseError};
 pub use spec::{Address, Balance, ForwardedFor, HealthCheck, Origin, OriginPolicy, UpstreamLimits};
 pub use target::{ClientIdentity, ClientTls, OriginState, Target, TargetSpec};
 pub use tried::Tried;
+pub use unverified::{ServerTrust, unverified};
 pub use upkeep::{Upkeep, UpkeepLimits};
 
 /// Why the upstream gave no response.

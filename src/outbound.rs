@@ -18,7 +18,13 @@ use tokio::{
     signal::unix::SignalKind,
 };
 
-use crate::{forward::Origin, tls};
+use crate::{
+    forward::{Origin, ServerTrust, unverified},
+    tls,
+};
+
+/// The beginning of an error of TLS, which says what to do.
+pub const TLS_FAILED: &str = "TLS handshake failed";
 
 /// When a document is fetched. The defaults are those of a CRL source in `[trust] crls`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,7 +131,7 @@ impl Get<'_> {
         let tcp = connect(address).await?;
         let connector = tokio_rustls::TlsConnector::from(config);
         let stream = connector.connect(ServerName::from(address.ip()), tcp).await;
-        let stream = stream.map_err(|error| format!("TLS handshake failed: {error}"))?;
+        let stream = stream.map_err(|error| format!("{TLS_FAILED}: {error}"))?;
         let response = exchange(stream, self.request()?, self.max_bytes, require_ok).await?;
         Ok(response.into_body())
     }
@@ -176,8 +182,10 @@ where
     let config = tls::client_config(roots()?, None, &[]).map_err(|error| error.to_string())?;
     let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let stream =
-        connector.connect(name, tcp).await.map_err(|error| format!("TLS handshake failed: {error}"))?;
+    let stream = connector.connect(name, tcp).await.map_err(|error| {
+        let trust = ServerTrust { has_system_roots: None, has_server_name: false };
+        format!("{TLS_FAILED}: {}", unverified(&error, trust))
+    })?;
     exchange(stream, request, max_bytes, accept).await
 }
 

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     Address, Target,
     dial::{at, dial},
-    fault::explained,
+    fault::of_handshake,
     http2::Connection,
     pooled::{Http1, PooledHttp1, timer},
     resolved::{Listed, Resolved, unanswered},
@@ -38,6 +38,23 @@ pub(super) enum Opened {
     Http2(Connection),
 }
 
+/// Why there is no connection: a sentence for the log.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    /// Nothing accepts connections there.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The origin accepts connections, but the handshake failed.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl From<String> for ConnectError {
+    fn from(why: String) -> Self {
+        Self::Unreachable(why)
+    }
+}
+
 /// Connects within `connect_timeout`; returns `None` on timeout. The permit is released when the connection's descriptor is closed.
 ///
 /// # Errors
@@ -50,7 +67,7 @@ pub(super) async fn connect(
     batcher: &WriteBatcher,
     permit: OwnedSemaphorePermit,
     permits: &Arc<Semaphore>,
-) -> Option<Result<Opened, String>> {
+) -> Option<Result<Opened, ConnectError>> {
     let connected = connect_unbounded(target, address, resolved, batcher, permit, permits);
     tokio::time::timeout(target.spec.limits.connect_timeout, connected).await.ok()
 }
@@ -73,7 +90,7 @@ async fn connect_unbounded(
     batcher: &WriteBatcher,
     permit: OwnedSemaphorePermit,
     permits: &Arc<Semaphore>,
-) -> Result<Opened, String> {
+) -> Result<Opened, ConnectError> {
     let origin = match address {
         Address::Network(origin) => origin,
         Address::Unix(path) => return Ok(http1(unix::connect(path, permit).await?, target, None)),
@@ -95,10 +112,11 @@ async fn connect_unbounded(
     let stream = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config))
         .connect(name, tcp)
         .await
-        .map_err(|error| failed(&explained(&error, target)))?;
+        .map_err(|error| failed(&of_handshake(&error, tls, target)))
+        .map_err(ConnectError::Unusable)?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         let opened = Connection::handshake(stream, peer, target).await.map(Opened::Http2);
-        opened.map_err(|error| failed(&error))
+        opened.map_err(|error| ConnectError::Unusable(failed(&error)))
     } else {
         Ok(http1(stream, target, peer))
     }

@@ -1,8 +1,12 @@
 //! What an operator can do about the failure of a connection to an origin.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io};
 
-use super::Target;
+use super::{
+    Target,
+    target::ClientTls,
+    unverified::{ServerTrust, unverified},
+};
 
 /// How rustls describes the alerts of a server that does not accept the client's certificate, or the lack of one.
 const REFUSALS: [&str; 9] = [
@@ -23,14 +27,18 @@ pub(super) fn explained(error: &dyn fmt::Display, target: &Target) -> String {
     let alert = text.rsplit_once("received fatal alert: ").map(|(_, alert)| alert);
     let advice = if alert.is_some_and(|alert| REFUSALS.contains(&alert)) {
         certificate_refused(target)
-    } else if text.ends_with("InvalidContentType") {
-        ": the origin speaks no TLS; write http:// in its URL"
     } else if text.ends_with("a TLS record") {
         ": the origin speaks TLS; write https:// in its URL"
     } else {
         ""
     };
     text + advice
+}
+
+/// Why the TLS handshake with an origin failed, for the log.
+pub(super) fn of_handshake(error: &io::Error, tls: &ClientTls, target: &Target) -> String {
+    let trust = ServerTrust { has_system_roots: Some(tls.has_system_roots), has_server_name: true };
+    explained(&unverified(error, trust), target)
 }
 
 /// An error of hyper with its cause and the advice, for the log.

@@ -151,7 +151,7 @@ impl OriginPool {
                         .await;
                 drop(opening);
                 if let Some(opened) = opened {
-                    origin.hand_over(opened);
+                    origin.hand_over(opened.map_err(|error| error.to_string()));
                 }
                 // Requests may have arrived meanwhile, or have found no free stream on this connection.
                 let callers = [Caller::Authenticated, Caller::Anonymous];

@@ -20,7 +20,7 @@ use super::{
     Origin, Target,
     absolute_form::AbsoluteForm,
     check::request,
-    connect::{Opened, connect, timed_out},
+    connect::{ConnectError, Opened, connect, timed_out},
     fault::{certificate_refused, explained, of_hyper},
     resolved::Resolved,
 };
@@ -32,6 +32,26 @@ const ATTEMPTS: usize = 4;
 const RESPONSE: Duration = Duration::from_secs(1);
 /// The longest response body that is read.
 const MAX_BODY: usize = 16 * 1024;
+
+/// Why an origin does not work: a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// Nothing accepts connections there.
+    #[error("cannot connect: {0}")]
+    Unreachable(String),
+    /// It accepts connections, but not the edge's requests.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl From<ConnectError> for ProbeError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Unreachable(why) => Self::Unreachable(why),
+            ConnectError::Unusable(why) => Self::Unusable(format!("cannot connect: {why}")),
+        }
+    }
+}
 
 /// Connects to an origin of a target as requests do (TCP, and TLS with the target's roots, server name and client certificate), and sends
 /// the request of its health check, or else `GET /`. Any response that does not refuse the client itself is a success. Returns a note on
@@ -46,16 +66,18 @@ pub async fn probe(
     batcher: &WriteBatcher,
     limit: Duration,
     hello: &Arc<ClientConfig>,
-) -> Result<Option<String>, String> {
-    let address = target.spec.origins.get(index).ok_or("the upstream has no such origin")?;
+) -> Result<Option<String>, ProbeError> {
+    let no_origin = || ProbeError::Unusable("the upstream has no such origin".to_owned());
+    let address = target.spec.origins.get(index).ok_or_else(no_origin)?;
     let permits = Arc::new(Semaphore::new(ATTEMPTS));
-    let permit = Arc::clone(&permits).acquire_owned().await.map_err(|error| error.to_string())?;
+    let permit = Arc::clone(&permits).acquire_owned().await;
+    let permit = permit.map_err(|error| ProbeError::Unusable(error.to_string()))?;
     let limit = limit.min(target.spec.limits.connect_timeout);
     let resolved = Resolved::default();
     let connected = connect(target, address, &resolved, batcher, permit, &permits);
     let opened = match timeout(limit, connected).await {
-        Ok(Some(opened)) => opened.map_err(|why| format!("cannot connect: {why}"))?,
-        Ok(None) | Err(_) => return Err(format!("cannot connect: {}", timed_out(address, &resolved, limit))),
+        Ok(Some(opened)) => opened?,
+        Ok(None) | Err(_) => return Err(ProbeError::Unreachable(timed_out(address, &resolved, limit))),
     };
     let Ok(answer) = timeout(RESPONSE, exchange(target, opened)).await else {
         return Ok(Some(format!("connected, but no response within {RESPONSE:?}")));
@@ -64,13 +86,16 @@ pub async fn probe(
     let is_refusal = answer.as_ref().map_or(true, |(status, _)| *status == StatusCode::BAD_REQUEST);
     match address.network().filter(|_| is_refusal) {
         Some(origin) if !origin.tls && speaks_tls(origin, hello).await => {
-            return Err("the origin speaks TLS; write https:// in its URL".to_owned());
+            let why = "the origin speaks TLS; write https:// in its URL";
+            return Err(ProbeError::Unusable(why.to_owned()));
         }
         _ => {}
     }
-    let (_, body) = answer.map_err(|why| format!("connected, but no response: {why}"))?;
+    let (_, body) =
+        answer.map_err(|why| ProbeError::Unusable(format!("connected, but no response: {why}")))?;
     if is_refusal && address.uses_tls() && names_certificate(&body) {
-        return Err(format!("the response has status 400{}", certificate_refused(target)));
+        let why = format!("the response has status 400{}", certificate_refused(target));
+        return Err(ProbeError::Unusable(why));
     }
     Ok(None)
 }

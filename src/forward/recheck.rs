@@ -48,5 +48,5 @@ async fn try_to_connect(lane: &Lane, target: &Target, index: usize) -> Option<Re
     let (batcher, permits) = (lane.pools.batcher(), Arc::clone(lane.pools.connection_permits()));
     let opened = connect(target, address, &health.addresses, &batcher, permit, &permits).await;
     let timed_out = || Err(timed_out(address, &health.addresses, target.spec.limits.connect_timeout));
-    Some(opened.map_or_else(timed_out, |opened| opened.map(drop)))
+    Some(opened.map_or_else(timed_out, |opened| opened.map(drop).map_err(|error| error.to_string())))
 }

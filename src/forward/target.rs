@@ -104,6 +104,8 @@ pub struct ClientTls {
     pub config: Arc<ClientConfig>,
     /// The trusted roots.
     pub roots: Vec<TrustAnchor<'static>>,
+    /// Whether these are the system's.
+    pub has_system_roots: bool,
     /// The certificate that the edge shows.
     pub identity: Option<ClientIdentity>,
 }

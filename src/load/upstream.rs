@@ -147,7 +147,12 @@ pub(super) fn client_tls(
     let chain = credential.as_ref().map(|credential| credential.cert.clone());
     let identity = chain.zip(key_file).map(|(chain, key_file)| ClientIdentity { chain, key_file });
     match tls::client_config(roots, credential, &[b"h2", b"http/1.1"]) {
-        Ok(config) => Some(ClientTls { config: Arc::new(config), roots: anchors, identity }),
+        Ok(config) => Some(ClientTls {
+            config: Arc::new(config),
+            roots: anchors,
+            has_system_roots: place.ca.is_none(),
+            identity,
+        }),
         Err(error) => {
             let what = format!("cannot set up TLS: {error}");
             problems.push(Problem::error(place.otherwise, place.key, what));

@@ -5,6 +5,7 @@ use std::{fs, net::TcpListener, process::Command};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, SanType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::scripted::{Scripted, acceptor, https, mutual_acceptor, read_request};
@@ -13,8 +14,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{
     Ca, EdgeBuilder, TlsUpstream, Upstream,
+    certificates::time_from_now,
     command::{edge, text},
-    program, self_signed,
+    program, self_signed, self_signed_with,
 };
 
 /// A configuration with these addresses and this upstream.
@@ -239,6 +241,69 @@ async fn a_probe_finds_an_origin_that_refuses_the_client() {
     .await;
     let (code, printed) = problem_with(&nginx.url(), &trust);
     assert!(code == 1 && printed.contains(expected), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_says_how_to_cure_an_origins_certificate() {
+    let ca = Ca::new("Server CA");
+    let folder = TempDir::new().unwrap();
+    let issued = |name: &str, change: fn(&mut CertificateParams)| {
+        let mut credentials = ca.issue(name, |params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            params.subject_alt_names = vec![SanType::DnsName(name.try_into().unwrap())];
+            change(params);
+        });
+        credentials.chain.truncate(1);
+        credentials
+    };
+    let cases = [
+        (
+            issued("localhost", |_| {}),
+            Some("no CA of `ca` has issued the server's certificate: name a PEM file"),
+            "other",
+        ),
+        (
+            issued("elsewhere.example", |_| {}),
+            Some("is for elsewhere.example, not localhost: write server_name = \"elsewhere.example\""),
+            "ca",
+        ),
+        (
+            issued("localhost", |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)),
+            Some(
+                "is a CA's (CA:TRUE, as `openssl req -x509` makes it): issue one with basicConstraints=CA:FALSE",
+            ),
+            "ca",
+        ),
+        (
+            issued("localhost", |params| params.not_after = time_from_now(-86_400)),
+            Some("the server's certificate expired on "),
+            "ca",
+        ),
+        (
+            self_signed_with("localhost", |params| {
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+                params.subject_alt_names = vec![SanType::DnsName("localhost".try_into().unwrap())];
+            }),
+            None,
+            "self",
+        ),
+    ];
+    for (credentials, expected, root) in cases {
+        let server = tls_server(acceptor(&credentials, &["http/1.1"])).await;
+        let file = folder.path().join("root.pem");
+        let pem = match root {
+            "ca" => ca.pem(),
+            "other" => Ca::new("Other CA").pem(),
+            _ => credentials.chain_pem(),
+        };
+        fs::write(&file, pem).unwrap();
+        let (code, printed) = problem_with(&https(&server), &format!("ca = \"{}\"", file.display()));
+        match expected {
+            Some(expected) => assert!(code == 1 && printed.contains(expected), "{printed}"),
+            None => assert_eq!(code, 0, "{printed}"),
+        }
+        assert!(!printed.contains("check that the server runs"), "{printed}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,10 +22,10 @@ use crate::{
         Problem, Span, Spanned,
         settings::{Acme, Settings, TokenVerification, Url},
     },
-    forward::{self, Origin, Target},
+    forward::{self, Origin, ProbeError, Target},
     load::{WantedKeySet, cannot_bind},
     net::WriteBatcher,
-    outbound::Get,
+    outbound::{self, Get},
     site::Site,
     source::{crl, key_sets},
     tls,
@@ -167,14 +167,19 @@ fn connect(settings: &Settings, site: &Site, hello: &Arc<ClientConfig>, tasks: &
             let (target, batcher, hello) = (Arc::clone(target), batcher.clone(), Arc::clone(hello));
             tasks.spawn_local(async move {
                 let outcome = forward::probe(&target, index, &batcher, LIMIT, &hello).await;
-                let failed = |why| {
-                    Problem::error(&span, key, format!("{}: {why}", target.spec.name)).help(
-                        "check that the server runs and that this machine can reach it; for TLS also ca, server_name and client_certificate",
-                    )
+                let failed = |error: ProbeError| {
+                    let problem = Problem::error(&span, key, format!("{}: {error}", target.spec.name));
+                    match error {
+                        ProbeError::Unreachable(_) => {
+                            problem.help("check that the server runs and that this machine can reach it")
+                        }
+                        // The error says what to do.
+                        ProbeError::Unusable(_) => problem,
+                    }
                 };
                 match outcome {
                     Ok(note) => Probed { note, ..Probed::new(what, None) },
-                    Err(why) => Probed::new(what, failed(why)),
+                    Err(error) => Probed::new(what, failed(error)),
                 }
             });
         }
@@ -227,8 +232,12 @@ fn fetch(settings: &Settings, key_sets: &[WantedKeySet], tasks: &mut JoinSet<Pro
 /// How the fetch of a document went.
 fn fetched(url: &Spanned<Url>, outcome: Result<(), String>) -> Probed {
     let failure = outcome.err().map(|why| {
-        Problem::error(&url.span, "", format!("{}: {why}", url.value))
-            .help("check the URL, and that this machine can reach the server")
+        let problem = Problem::error(&url.span, "", format!("{}: {why}", url.value));
+        // An error of TLS says itself what to do.
+        if why.contains(outbound::TLS_FAILED) {
+            return problem;
+        }
+        problem.help("check the URL, and that this machine can reach the server")
     });
     Probed::new(format!("fetch {}", url.value), failure)
 }
@@ -246,8 +255,12 @@ fn directory(settings: &Settings, tasks: &mut JoinSet<Probed>) {
             timeout(LIMIT, acme::directory(&directory.value, ca.as_ref().map(|ca| ca.value.as_path())));
         let outcome = fetched.await.unwrap_or_else(|_| Err(format!("no response within {LIMIT:?}")));
         let failure = outcome.err().map(|why| {
-            Problem::error(&directory.span, "acme.directory", format!("{}: {why}", directory.value))
-                .help("check the URL, that this machine can reach the CA, and for a private CA also ca")
+            let what = format!("{}: {why}", directory.value);
+            let problem = Problem::error(&directory.span, "acme.directory", what);
+            if why.contains(outbound::TLS_FAILED) {
+                return problem;
+            }
+            problem.help("check the URL, and that this machine can reach the CA")
         });
         Probed::new(format!("fetch the ACME directory {}", directory.value), failure)
     });

@@ -111,7 +111,12 @@ impl<'a> Surgery<'a> {
         let without_certificate = |tls: &ClientTls| {
             let roots = RootCertStore { roots: tls.roots.clone() };
             let config = Arc::new(tls::client_config(roots, None, &[b"h2", b"http/1.1"])?);
-            Ok::<_, rustls::Error>(ClientTls { config, roots: tls.roots.clone(), identity: None })
+            Ok::<_, rustls::Error>(ClientTls {
+                config,
+                roots: tls.roots.clone(),
+                has_system_roots: tls.has_system_roots,
+                identity: None,
+            })
         };
         let stranger = Target::new(TargetSpec {
             name: spec.name.clone(),
