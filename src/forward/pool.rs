@@ -69,7 +69,7 @@ impl Pool {
     pub(super) async fn send(
         &self,
         worker: &impl WorkerResources,
-        (request, field): (&mut Option<Request<RequestBody>>, Option<Field<'_>>),
+        (request, mut field): (&mut Option<Request<RequestBody>>, Option<Field<'_>>),
         in_flight: &mut Option<InFlightGuard>,
         caller: Caller,
         record: &Tried,
@@ -110,6 +110,8 @@ impl Pool {
                             return Err(self.broken(&reason));
                         }
                         retries -= 1;
+                        // It was inserted for HTTP/2.
+                        field = None;
                         self.resend(record);
                     }
                 }

@@ -2,8 +2,8 @@
 
 use http::{HeaderName, HeaderValue, header::HeaderMap};
 
-/// A field that replaces those of its name in a request's map. Its line is copied from where it is, which costs less than an insertion and
-/// than to put it together.
+/// A field that is not in a request's map, which has none of its name. Its line is copied from where it is, which costs less than an insertion
+/// and than to put it together.
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'a> {
     name: &'a HeaderName,
@@ -12,15 +12,16 @@ pub struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// A field with this line, as HTTP/1.1 writes it: the name, `": "`, a value, and CRLF. None if it is not one, or the value is not visible
-    /// ASCII.
+    /// A field with this line, as HTTP/1.1 writes it: the name, `": "`, a value, and CRLF. None if it is not one, or has other bytes than
+    /// visible ASCII and blanks.
     #[must_use]
-    pub fn new(name: &'a HeaderName, line: &'a [u8]) -> Option<Self> {
-        let value =
-            line.strip_prefix(name.as_str().as_bytes())?.strip_prefix(b": ")?.strip_suffix(b"\r\n")?;
-        // Without an early end, which would keep the compiler from looking at 32 bytes at a time.
-        let is_visible = value.iter().fold(true, |all, byte| all & byte.is_ascii_graphic());
-        is_visible.then_some(Self { name, line, value })
+    pub fn new<const LENGTH: usize>(name: &'a HeaderName, line: &'a [u8; LENGTH]) -> Option<Self> {
+        let text = line.strip_suffix(b"\r\n")?;
+        let value = text.strip_prefix(name.as_str().as_bytes())?.strip_prefix(b": ")?;
+        // Without an early end, and of a known length, so that the compiler looks at 32 bytes at a time.
+        let others = line.iter().fold(0, |others, byte| others + u8::from(!matches!(byte, b' '..=b'~')));
+        // CR and LF.
+        (others == 2).then_some(Self { name, line, value })
     }
 
     /// Its name.

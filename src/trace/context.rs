@@ -109,7 +109,7 @@ impl TraceParent {
 
     /// The line of the field.
     #[must_use]
-    pub const fn line(&self) -> &[u8] {
+    pub const fn line(&self) -> &[u8; LINE.len()] {
         &self.0
     }
 

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
     Ca, Client, Credentials, DOMAIN, Edge, EdgeBuilder, TlsUpstream, admin,
-    scripted::{Scripted, Step, acceptor, https, serve_frames},
+    scripted::{Scripted, Step, acceptor, https, read_request, serve_frames},
     with_client,
 };
 
@@ -174,6 +174,36 @@ async fn an_unprocessed_stream_is_retried() {
         assert_eq!(upstream.accepted(), connections, "{steps:?}");
         assert_eq!(admin::metric(&edge, RETRIES).await, 1, "{steps:?}");
     }
+}
+
+/// Over HTTP/2 the field is among the request's others, over HTTP/1.1 beside them.
+#[tokio::test]
+async fn a_retry_over_http1_has_one_traceparent() {
+    let ca = Ca::new("Upstream CA");
+    let server = ca.server(&["localhost"]);
+    let [http2, http1] = ["h2", "http/1.1"].map(|protocol| acceptor(&server, &[protocol]));
+    let (sender, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    let upstream = Scripted::start(move |number, stream| {
+        let (http2, http1, sender) = (http2.clone(), http1.clone(), sender.clone());
+        async move {
+            if number == 0 {
+                let _ = serve_frames(http2.accept(stream).await.unwrap(), || Step::GoAway(0)).await;
+                return;
+            }
+            let mut stream = http1.accept(stream).await.unwrap();
+            sender.send(read_request(&mut stream).await.unwrap()).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+    })
+    .await;
+    let edge = EdgeBuilder::new(https(&upstream)).file("upstream-ca.pem", ca.pem());
+    let traces = "[traces]\nendpoint = \"http://127.0.0.1:9\"";
+    let (edge, client) = with_client(edge.upstream("ca = \"upstream-ca.pem\"").extra(traces));
+    assert_eq!(Client::with(&edge, &client).token("billing").await.status, 200);
+    let request = requests.recv().await.unwrap();
+    assert_eq!(request.matches("\r\ntraceparent: 00-").count(), 1, "{request}");
+    assert_eq!(admin::metric(&edge, RETRIES).await, 1);
 }
 
 #[tokio::test]
