@@ -269,7 +269,7 @@ fn fix(line: &str) -> Option<Fixed> {
     }
     let candidates = [
         (value.to_owned(), false),
-        (boolean(value), false),
+        (boolean(key, value), false),
         (list(value), true),
         (single_quoted(value), false),
         (double_quoted(value), true),
@@ -281,8 +281,16 @@ fn fix(line: &str) -> Option<Fixed> {
         .find(|fixed| is_toml(&fixed.line))
 }
 
-/// The boolean for `True`, `yes` and similar words. Empty if there is none.
-fn boolean(value: &str) -> String {
+/// The boolean for `True`, `yes` and similar words, or what turns a key on that is not a boolean. Empty if there is none.
+fn boolean(key: &str, value: &str) -> String {
+    let example = TABLES.iter().map(|kind| kind.example(key)).find(|example| !example.is_empty());
+    let example = example.filter(|example| !matches!(*example, "true" | "false"));
+    match (value.to_ascii_lowercase().as_str(), example) {
+        // A choice has the words of its own for it, and an invalid string would be refused in turn.
+        ("true" | "yes" | "on", Some(example)) => return example.to_owned(),
+        (_, Some(_)) => return String::new(),
+        (_, None) => {}
+    }
     match value.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => "true".to_owned(),
         "false" | "no" | "off" => "false".to_owned(),

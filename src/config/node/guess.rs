@@ -73,9 +73,21 @@ pub(super) fn list(value: &Value<'_>) -> Option<String> {
     if let (DeValue::Integer(_), "https") = (value.toml, value.key) {
         return Some(format!("[\"0.0.0.0:{source}\"]"));
     }
-    let items: Vec<String> =
-        value.toml.as_str()?.split(',').map(str::trim).filter(|item| !item.is_empty()).map(quote).collect();
+    let items = value.toml.as_str()?.split(',').map(str::trim).filter(|item| !item.is_empty());
+    // A port without an address would be refused in turn.
+    let complete = |item: &str| match item.strip_prefix('*').unwrap_or(item) {
+        port if value.key == "https" && is_port(port) => {
+            quote(&format!("0.0.0.0:{}", port.trim_start_matches(':')))
+        }
+        _ => quote(item),
+    };
+    let items: Vec<String> = items.map(complete).collect();
     (!items.is_empty()).then(|| format!("[{}]", items.join(", ")))
+}
+
+/// Whether a text is `:8443` or `8443`.
+fn is_port(text: &str) -> bool {
+    text.strip_prefix(':').unwrap_or(text).parse::<u16>().is_ok()
 }
 
 /// Explains why a text that looks valid is invalid: outer whitespace, invisible characters, or a variable. `is_valid` tests another

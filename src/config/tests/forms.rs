@@ -100,3 +100,21 @@ fn an_invisible_character_is_named_and_removed() {
     let what = r#"domain.name: found "m\u{200b}.example", which contains an invisible character (U+200B)"#;
     assert!(printed.contains(what) && printed.contains("= help: write \"m.example\"\n"), "{printed}");
 }
+
+#[test]
+fn a_suggested_line_is_valid_itself() {
+    for (from, to, help) in [
+        ("private_key", "client_auth = on\nprivate_key", "write client_auth = \"required\""),
+        ("private_key", "client_auth = off\nprivate_key", "write client_auth = \"off\""),
+        ("[[upstream]]", "[listen]\nproxy_protocol = on\n[[upstream]]", "write proxy_protocol = true"),
+        ("[[upstream]]", "[listen]\nhttps = \":8643\"\n[[upstream]]", "write https = [\"0.0.0.0:8643\"]"),
+        (
+            "[[upstream]]",
+            "[listen]\nhttps = \"*:1, [::1]:2\"\n[[upstream]]",
+            "write https = [\"0.0.0.0:1\", \"[::1]:2\"]",
+        ),
+    ] {
+        let printed = edge_messages(&MINIMAL.replacen(from, to, 1));
+        assert!(printed.contains(&format!("= help: {help}\n")), "{to}: {printed}");
+    }
+}
