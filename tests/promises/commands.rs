@@ -231,7 +231,10 @@ async fn status_needs_the_admin_address_only_of_a_broken_file() {
         let errors = text(&output.stderr);
         assert!(output.status.success(), "{to}: {errors}");
         assert!(text(&output.stdout).starts_with("healthy  "), "{to}");
-        let warning = format!("{0} has errors (mtls-edge check --config {0} lists them)", config.display());
+        let warning = format!(
+            "{0} has errors (mtls-edge check --config {0} lists them); only the admin address and its token are read",
+            config.display()
+        );
         assert!(errors.contains(&warning) && errors.lines().count() == 1, "{to}: {errors}");
         assert_eq!(check(&config).status.code(), Some(1), "{to}");
     }

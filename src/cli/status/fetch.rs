@@ -161,7 +161,7 @@ fn operators(config: &Input) -> Result<Operators, ExitCode> {
         return Err(ExitCode::FAILURE);
     }
     print::err(format_args!(
-        "warning: {0} has errors (mtls-edge check --config {0} lists them); only how to reach the admin address is read from it\n",
+        "warning: {0} has errors (mtls-edge check --config {0} lists them); only the admin address and its token are read from it\n",
         config.path().display()
     ));
     Ok(operators)

@@ -87,3 +87,24 @@ error: trust.crls: a.crl contains no CRL (no "-----BEGIN X509 CRL-----" line)
 "#,
     );
 }
+
+#[test]
+fn an_early_client_ca_is_a_matter_of_the_clock() {
+    let folder = Folder::new();
+    folder.write("client-ca.pem", ca_with(|params| params.not_before = rcgen::date_time_ymd(2039, 1, 1)));
+    let (_, printed) = folder.check();
+    assert!(printed.contains("= help: check the clock: it is "), "{printed}");
+    assert!(!printed.contains("replace or remove it"), "{printed}");
+}
+
+#[test]
+fn a_problem_of_a_whole_file_shows_no_comment() {
+    let folder = Folder::new();
+    folder.write("applications.toml", "# [[application]]\n# client_id = \"billing\"");
+    let (_, printed) = folder.check();
+    assert!(printed.contains("no application is registered"), "{printed}");
+    assert!(
+        printed.contains("\n--> applications.toml\n") && !printed.contains("applications.toml:2"),
+        "{printed}"
+    );
+}
