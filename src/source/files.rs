@@ -351,9 +351,7 @@ impl FileSource {
             let why = if self.requested { "requested" } else { "a start may no longer be prevented" };
             return why.to_owned();
         }
-        let (first, more) = changed.split_at(changed.len().min(report::MOST));
-        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-        format!("changed: {}{more}", first.join(", "))
+        report::changed(&changed)
     }
 }
 

@@ -8,7 +8,18 @@ use crate::{
 };
 
 /// Logged per reload. `check` prints all.
-pub(super) const MOST: usize = 20;
+const MOST: usize = 20;
+
+/// Why a configuration is reloaded: the names of the files that have changed.
+pub(super) fn changed(names: &[String]) -> String {
+    format!("changed: {}", listed(names))
+}
+
+fn listed(names: &[String]) -> String {
+    let (first, more) = names.split_at(names.len().min(MOST));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    first.join(", ") + &more
+}
 
 /// The errors, in one line.
 pub(super) fn errors(problems: &[Problem]) -> String {
@@ -23,13 +34,9 @@ pub(super) fn of_start(problems: &[Problem]) -> Option<String> {
 
 /// Files that are written to whenever they are read, in one line.
 pub(super) fn rewritten(files: &[&Path]) -> String {
-    let (listed, more) = files.split_at(files.len().min(MOST));
-    let listed: Vec<String> = listed.iter().map(|file| file.display().to_string()).collect();
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    format!(
-        "{}{more}: written to whenever the edge reads it; write another file, and rename it to this one",
-        listed.join(", ")
-    )
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let names = listed(&names);
+    format!("{names}: written to whenever the edge reads it; write another file, and rename it to this one")
 }
 
 /// The files register what another source has registered.
