@@ -141,7 +141,7 @@ mod tests {
         field.insert_into(&mut map);
         assert_eq!(map.get_all(&name).iter().collect::<Vec<_>>(), ["d-1"]);
         for line in
-            [b"x-own: \r\nb: c\r\n", b"x-own: \n23456\r\n", b"x-own: a\03456\r\n", b"x-own: \xe923456\r\n"]
+            [b"x-own: \r\nb: c\r\n", b"x-own: \n23456\r\n", b"x-own: a\0bcde\r\n", b"x-own: \xe923456\r\n"]
         {
             assert!(Field::new(&name, line).is_none(), "{line:?}");
         }
