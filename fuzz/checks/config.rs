@@ -33,7 +33,8 @@ impl Files {
         let folder = TempDir::new().unwrap();
         let [edge, registry] = ["edge.toml", "applications.toml"].map(|name| folder.path().join(name));
         fs::write(&edge, MINIMAL).unwrap();
-        let named_at = config::settings(&Input::from(edge.as_path())).0.unwrap().trust.applications.span;
+        let named_at =
+            config::settings(&Input::from(edge.as_path())).settings.unwrap().trust.applications.span;
         Self { _folder: folder, edge, registry: Spanned { value: registry, span: named_at } }
     }
 }
@@ -54,7 +55,7 @@ pub fn accepted(input: &[u8]) -> (bool, usize) {
 fn edge(files: &Files, input: &[u8]) -> bool {
     fs::write(&files.edge, input).unwrap();
     let file = Input::from(files.edge.as_path());
-    let (settings, problems) = config::settings(&file);
+    let config::Parsed { settings, problems, .. } = config::settings(&file);
     check_problems(&files.edge, input, &problems);
     assert_eq!(settings.is_some(), has_no_errors(&problems));
     let (operators, same) = config::operators(&file);

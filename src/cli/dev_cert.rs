@@ -95,7 +95,7 @@ impl Options {
             if self.self_signed { "signed with its own key" } else { "issued by the development CA" };
         let config = Input::from(self.dir.join("edge.toml"));
         // Its problems are for `check`: they do not concern the certificate.
-        let (settings, _) = config::settings(&config);
+        let settings = config::settings(&config).settings;
         let secret_method = settings.as_ref().and_then(secret_method);
         let method = match secret_method {
             Some(method) => method,

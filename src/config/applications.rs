@@ -19,7 +19,7 @@ use super::{
     settings::{Application, KeySetSource},
     span::{Source, Span, Spanned},
     suggest::quote,
-    variable::variable,
+    variable::{in_place_of, variable},
 };
 use crate::trust::ClientIdError;
 
@@ -152,9 +152,9 @@ impl<F: FnMut(Application)> Registry<F> {
 fn warn_if_variable(table: &Table<'_>, id: &Spanned<String>) {
     let text = id.value.as_str();
     let Some(variable) = variable(text) else { return };
-    let what = format!("found {}: variables are not expanded", quote(text));
-    let warning = Problem::warning(&id.span, "application.client_id", what)
-        .help(format!("write the value itself in place of {variable}"));
+    let what = format!("found {}: such variables are not expanded", quote(text));
+    let warning =
+        Problem::warning(&id.span, "application.client_id", what).help(in_place_of(variable, false));
     table.reader.report(warning);
 }
 

@@ -1,4 +1,4 @@
-//! Reads `edge.toml`: its tables, and the references between them.
+//! Reads `edge.toml` and the files that it includes: their tables, and the references between them.
 
 mod acme;
 mod admin;
@@ -13,6 +13,7 @@ mod origin_policy;
 mod path;
 mod profile;
 mod proxies;
+mod roots;
 mod route;
 mod secret;
 mod token_issuer;
@@ -23,10 +24,11 @@ mod upstream;
 
 pub(super) use limits::per_second;
 pub use listen::address as listen_address;
+pub(super) use roots::Roots;
 
 use super::{
     diagnostic::{Fault, Problem},
-    node::{Table, Value},
+    node::Table,
     schema::{ADMIN, DOMAIN, HEADER_PROFILE, LIMITS, LISTEN, LOG, TOKEN_ISSUER, TRACES, TRUST, UPSTREAM},
     settings::Settings,
     span::{Span, Spanned},
@@ -35,8 +37,9 @@ use super::{
 
 use crate::observe::log::{LogFormat, LogSettings, LogTarget, log_filter};
 
-/// Reads all tables of the file. Returns `None` after an error in a part that has no default.
-pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
+/// Reads all tables. Returns `None` after an error in a part that has no default.
+pub(super) fn read(roots: &Roots<'_>) -> Option<Settings> {
+    let root = &roots.main;
     if is_registry(root) {
         return None;
     }
@@ -48,25 +51,22 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     let admin = admin::read(admin, &listen);
     let trust = trust::read(trust);
     let traces = root.get("traces").map(|value| value.table(TRACES).and_then(|table| traces::read(&table)));
-    let mut profiles = profile::read_all(root.tables(HEADER_PROFILE, "header_profile").unwrap_or_default());
-    let mut upstreams = upstream::read_all(&require_tables(root, "upstream", MINIMAL_UPSTREAM, |value| {
-        value.tables(UPSTREAM)
-    }));
-    // The name of a misspelt table is unknown; a domain may refer to it.
-    if root.is_misspelt(&["header_profile"]) {
-        profiles.names.push(None);
-    }
-    if root.is_misspelt(&["upstream"]) {
-        upstreams.names.push(None);
-    }
-    let mut issuers = token_issuer::read_all(&root.tables(TOKEN_ISSUER, "token_issuer").unwrap_or_default());
-    if root.is_misspelt(&["token_issuer"]) {
-        issuers.names.push(None);
+    let mut profiles = profile::read_all(roots.tables(HEADER_PROFILE, "header_profile"));
+    let mut upstreams = upstream::read_all(&roots.require_tables(UPSTREAM, "upstream", MINIMAL_UPSTREAM));
+    let mut issuers = token_issuer::read_all(&roots.tables(TOKEN_ISSUER, "token_issuer"));
+    // The name of a table that was not read is unknown; a domain may refer to it.
+    for (key, names) in [
+        ("header_profile", &mut profiles.names),
+        ("upstream", &mut upstreams.names),
+        ("token_issuer", &mut issuers.names),
+    ] {
+        if roots.may_have_more(key) {
+            names.push(None);
+        }
     }
     let acme = acme::read(root);
-    let domains = require_tables(root, "domain", MINIMAL_DOMAIN, |value| value.tables(DOMAIN));
     let domains = domain::read_all(
-        &domains,
+        &roots.require_tables(DOMAIN, "domain", MINIMAL_DOMAIN),
         &domain::Named {
             upstreams: &upstreams.names,
             profiles: &profiles.names,
@@ -76,7 +76,7 @@ pub(super) fn read(root: &Table<'_>) -> Option<Settings> {
     );
     if let Some(domains) = &domains {
         acme.report_unused(root, domains);
-        unused::report(root, domains, &upstreams.names);
+        unused::report(roots, domains, &upstreams.names);
     }
     Some(Settings {
         listen,
@@ -125,30 +125,6 @@ const MINIMAL_UPSTREAM: &str =
     "write at least:\n[[upstream]]\nname = \"auth-server\"\nurls = [\"http://127.0.0.1:3000\"]";
 const MINIMAL_DOMAIN: &str = "write at least:\n[[domain]]\nname = \"mtls.auth.example.com\"\ncertificate = \"certs/server.pem\"\nprivate_key = \"certs/server.key\"";
 
-/// Reads an array of tables, and reports it if it is missing or empty.
-fn require_tables<'a>(
-    root: &Table<'a>,
-    key: &'static str,
-    minimal: &str,
-    tables: impl FnOnce(&Value<'a>) -> Option<Vec<Table<'a>>>,
-) -> Vec<Table<'a>> {
-    let missing = format!("missing: at least one [[{key}]] is needed");
-    let Some(value) = root.get(key) else {
-        if root.is_misspelt(&[key]) {
-            return Vec::new();
-        }
-        root.reader.report(Problem::error(&root.span, key, missing).help(minimal));
-        return Vec::new();
-    };
-    let found = tables(&value);
-    if found.as_ref().is_some_and(Vec::is_empty)
-        && matches!(value.toml, toml::de::DeValue::Array(a) if a.is_empty())
-    {
-        return value.refuse(Fault::new(missing).help(minimal)).unwrap_or_default();
-    }
-    found.unwrap_or_default()
-}
-
 /// The value of `to`.
 #[derive(Clone, Copy)]
 enum To {
@@ -194,10 +170,14 @@ fn log(table: &Table<'_>) -> LogSettings {
 fn report_duplicate_name(table: &Table<'_>, names: &[Option<Spanned<String>>], name: &Spanned<String>) {
     let first = names.iter().flatten().find(|earlier| earlier.value == name.value);
     if let Some(first) = first {
-        let what =
-            format!("found {} a second time; the first is on line {}", quote(&name.value), first.span.line());
-        table
-            .reader
-            .report(Problem::error(&name.span, table.path("name"), what).help("give each a unique name"));
+        let span = &name.span;
+        let file = if first.span.source == name.span.source {
+            String::new()
+        } else {
+            format!(" of {}", first.span.source.path().display())
+        };
+        let (name, line) = (quote(&name.value), first.span.line());
+        let what = format!("found {name} a second time; the first is on line {line}{file}");
+        table.reader.report(Problem::error(span, table.path("name"), what).help("give each a unique name"));
     }
 }

@@ -1,6 +1,7 @@
 //! Finds single values of an `edge.toml` whose other parts may be invalid.
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,11 +11,13 @@ use toml::de::DeTable;
 
 use super::{
     Problem,
+    expand::expand,
     input::Input,
-    parse::{read_lossy, settings},
+    parse::{Parsed, settings},
     redact,
     settings::{DEFAULT_APPLICATIONS, SecretSource},
     span::{Source, Span, Spanned},
+    toml_text::read_lossy,
 };
 use crate::{admin, observe::log::LogFormat};
 
@@ -35,7 +38,7 @@ pub struct Operators {
 /// configuration is invalid.
 #[must_use]
 pub fn operators(input: &Input) -> (Operators, Vec<Problem>) {
-    let (settings, problems) = settings(input);
+    let Parsed { settings, problems, .. } = settings(input);
     let operators = match settings {
         Some(settings) => Operators {
             admin: settings.listen.admin.value,
@@ -54,7 +57,7 @@ fn guess(path: &Path, text: &str) -> Operators {
         let (last, tables) = keys.split_last()?;
         let table =
             tables.iter().try_fold(document.get_ref(), |table, key| table.get(*key)?.get_ref().as_table());
-        Some(table?.get(*last)?.get_ref().as_str().map(str::to_owned))
+        Some(table?.get(*last)?.get_ref().as_str().map(expanded))
     };
     let admin = match value(&["listen", "admin"]) {
         Some(Some(text)) => Some(text),
@@ -85,7 +88,7 @@ pub fn registry(input: &Input) -> Option<Spanned<PathBuf>> {
     let folder = input.path().parent().unwrap_or(Path::new(""));
     let trust = document.get_ref().get("trust").and_then(|trust| trust.get_ref().as_table());
     let (path, range) = match trust.and_then(|trust| trust.get("applications")) {
-        Some(written) => (folder.join(written.get_ref().as_str()?), written.span()),
+        Some(written) => (folder.join(expanded(written.get_ref().as_str()?)), written.span()),
         None => (Some(folder.join(DEFAULT_APPLICATIONS)).filter(|path| path.exists())?, 0..0),
     };
     drop(document);
@@ -98,9 +101,14 @@ pub fn log_format(input: &Input) -> LogFormat {
     let text = read_lossy(input).unwrap_or_default();
     let (document, _) = DeTable::parse_recoverable(&text);
     let format = document.get_ref().get("log").and_then(|log| log.get_ref().get("format"));
-    let written = format.and_then(|format| format.get_ref().as_str());
-    let known = LogFormat::NAMES.iter().find(|(name, _)| Some(*name) == written);
+    let written = format.and_then(|format| format.get_ref().as_str()).map(expanded);
+    let known = LogFormat::NAMES.iter().find(|(name, _)| Some(*name) == written.as_deref());
     known.map(|(_, format)| *format).unwrap_or_default()
+}
+
+/// The text with its variables expanded, or as it is if one has no value.
+fn expanded(text: &str) -> String {
+    expand(text).map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
 /// The value of a line `admin = "..."`. No other table has a key `admin`.

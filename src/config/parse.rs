@@ -1,4 +1,5 @@
-//! Reads `edge.toml` and `applications.toml`: from bytes to a TOML document, and from the document to the typed settings.
+//! Reads `edge.toml` with the files that it includes, and `applications.toml`: from bytes to a TOML document, and from the document to the
+//! typed settings.
 
 use std::{
     io,
@@ -10,31 +11,69 @@ use toml::de::DeTable;
 
 use super::{
     diagnostic::{Fault, Problem, Severity},
-    edge, encoding, file,
+    edge::{self, Roots},
+    expand::expand_all,
+    file, include,
     input::Input,
     node::Table,
     reader::Reader,
     redact,
-    schema::{EDGE, REGISTRY, TableSchema},
+    schema::{EDGE, INCLUDED, REGISTRY},
     settings::{Application, Settings},
-    span::{FindHidden, Source, Span, Spanned},
+    span::{Source, Spanned},
     split, syntax,
+    toml_text::{Reference, read},
 };
 
-/// Reads `edge.toml`.
-///
-/// Returns settings only if none of the problems is an error.
+/// What was read of `edge.toml` and of the files that it includes.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The settings, if none of the problems is an error.
+    pub settings: Option<Settings>,
+    /// Errors and warnings.
+    pub problems: Vec<Problem>,
+    /// The files, and the folders that list some of them, as far as they are known.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads `edge.toml` and the files that it includes.
 #[must_use]
-pub fn settings(input: &Input) -> (Option<Settings>, Vec<Problem>) {
-    match read(input) {
-        Ok(text) => {
-            let source = Arc::new(Source::new(input.path(), text, redact::edge));
-            let reader = Reader::new(Arc::clone(&source));
-            let value = parse_table(&reader, source.text(), EDGE, edge::read).flatten();
-            (value.filter(|_| reader.has_no_errors()), reader.into_problems())
+pub fn settings(input: &Input) -> Parsed {
+    let mut files: Vec<PathBuf> = input.file().map(Path::to_owned).into_iter().collect();
+    let text = match read(input) {
+        Ok(text) => text,
+        Err(failure) => {
+            let problems = vec![failure.in_file(input.path(), redact::edge)];
+            return Parsed { settings: None, problems, files };
         }
-        Err(failure) => (None, vec![failure.in_file(input.path(), redact::edge)]),
+    };
+    let reader = Reader::new(Arc::new(Source::new(input.path(), text, redact::edge)));
+    let Some(document) = expanded_document(&reader) else {
+        return Parsed { settings: None, problems: reader.take_problems(), files };
+    };
+    let root = Table::new(&reader, EDGE, reader.end(), &document);
+    let included = include::files(&root, &mut files);
+    let readers: Vec<Reader> = included.iter().filter_map(|file| include::read(file, &reader)).collect();
+    let documents: Vec<_> = readers.iter().map(expanded_document).collect();
+    let tables = readers.iter().zip(&documents).filter_map(|(reader, document)| {
+        Some(Table::new(reader, INCLUDED, reader.end(), document.as_ref()?))
+    });
+    let roots = Roots::new(root, tables.collect(), included.len());
+    let settings = edge::read(&roots);
+    roots.finish();
+    Parsed {
+        settings: settings.filter(|_| !roots.has_errors()),
+        problems: std::iter::once(&reader).chain(&readers).flat_map(Reader::take_problems).collect(),
+        files,
     }
+}
+
+/// Parses the text of an `edge.toml`, or of a file that one includes, and expands its variables. An error is reported and gives `None`.
+fn expanded_document(reader: &Reader) -> Option<DeTable<'_>> {
+    let mut document = parse_document(reader, reader.source.text())?;
+    expand_all(&mut document, reader);
+    // What is not expanded would only be reported a second time.
+    (!reader.has_errors()).then_some(document)
 }
 
 /// Reads the files of the registry that a path in `edge.toml` names ([`file::of_registry`]), and passes each application to `each` as soon as
@@ -75,7 +114,7 @@ pub fn applications(
         let text = match read(&Input::from(&*path)) {
             Ok(text) => text,
             Err(failure) => {
-                problems.push(failure.in_reference(&path, named_at));
+                problems.push(failure.in_reference(&path, named_at, &Reference::REGISTRY));
                 continue;
             }
         };
@@ -85,10 +124,14 @@ pub fn applications(
         for piece in split::into_applications(source.text()) {
             reader.begin_piece(piece.start);
             let text = source.text().get(piece).unwrap_or_default();
-            parse_table(&reader, text, REGISTRY, |root| registry.read(root));
+            if let Some(document) = parse_document(&reader, text) {
+                let root = Table::new(&reader, REGISTRY, reader.end(), &document);
+                registry.read(&root);
+                root.finish();
+            }
         }
         end = reader.end();
-        problems.extend(reader.into_problems());
+        problems.extend(reader.take_problems());
     }
     if problems.iter().all(|problem| problem.severity != Severity::Error) {
         problems.extend(registry.finish(&end));
@@ -96,125 +139,12 @@ pub fn applications(
     problems
 }
 
-const MISSING: &str = "there is no such file";
-const EMPTY: &str = "the file is empty";
-const DIRECTORY: &str = "found a directory, expected a TOML file";
-
-/// Why a file could not be read as text.
-pub(super) struct Failure {
-    fault: Fault,
-    /// The text to show, lossily decoded, and the byte at which the failure is.
-    shown: Option<(String, usize)>,
-}
-
-impl Failure {
-    fn new(what: impl Into<String>, help: impl Into<Option<&'static str>>) -> Self {
-        Self::of(Fault { help: help.into().map(str::to_owned), ..Fault::new(what) })
-    }
-
-    fn of(fault: Fault) -> Self {
-        Self { fault, shown: None }
-    }
-
-    /// The problem, positioned in the file itself.
-    fn in_file(self, path: &Path, find_hidden: FindHidden) -> Problem {
-        let (text, at) = self.shown.unwrap_or_default();
-        let range = at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        let span = Span { source: Arc::new(Source::new(path, text, find_hidden)), range };
-        let Fault { what, help, .. } = self.fault;
-        // The command line names the file: there may be no configuration yet.
-        let start = || {
-            (what == MISSING).then(|| "`mtls-edge init DIR` writes a configuration to start from".to_owned())
-        };
-        let help = help.or_else(start);
-        Problem { help, ..Problem::error(&span, "", what) }
-    }
-
-    /// The problem, positioned where `edge.toml` names the file, unless there is a text to show.
-    fn in_reference(self, path: &Path, named_at: &Span) -> Problem {
-        if self.shown.is_some() {
-            return self.in_file(path, redact::registry);
-        }
-        let help = match &*self.fault.what {
-            EMPTY => Some("write an [[application]] for each client, or a comment while there is none"),
-            DIRECTORY => Some(
-                "name the file in it, or give a folder of applications a name that does not end in .toml",
-            ),
-            MISSING if self.fault.help.is_none() => Some(
-                "create it with an [[application]] for each client, or name another file as applications in [trust]",
-            ),
-            _ => None,
-        };
-        let fault = Fault { what: format!("{}: {}", path.display(), self.fault.what), ..self.fault };
-        match help {
-            Some(help) => fault.help(help),
-            None => fault,
-        }
-        .at(named_at, "trust.applications")
-    }
-}
-
-/// Reads a text as far as possible, also if it is not UTF-8: ASCII in UTF-16 is ASCII with NULs in between.
-pub(super) fn read_lossy(input: &Input) -> Option<String> {
-    let lossy = || {
-        let bytes = input.read().ok()?;
-        Some(String::from_utf8_lossy(&bytes).replace('\0', ""))
-    };
-    read(input).ok().or_else(lossy)
-}
-
-/// Reads the text of a file, or the one that was read.
-fn read(input: &Input) -> Result<String, Failure> {
-    let mut bytes = input.read().map_err(|error| {
-        let unreadable = file::unreadable(input.path(), &error);
-        let fault = |what: &str| Failure::of(Fault { what: what.to_owned(), ..unreadable.clone() });
-        match error.kind() {
-            _ if file::WorldWritable::cause_of(&error).is_some() => Failure::of(
-                Fault::new(format!("{error}: anyone who can write it decides which clients are accepted"))
-                    .help(file::WorldWritable::help(input.path())),
-            ),
-            io::ErrorKind::NotFound => fault(MISSING),
-            io::ErrorKind::IsADirectory => Failure::new(DIRECTORY, "name the file in it, such as edge.toml"),
-            io::ErrorKind::PermissionDenied => fault("the file cannot be read (permission denied)"),
-            _ => fault(&format!("the file cannot be read ({error})")),
-        }
-    })?;
-    if let Some(wide) = encoding::wide(&bytes) {
-        let what = format!("the file is in {}, expected TOML in UTF-8", wide.name);
-        return Err(Failure::new(what, "save the file as UTF-8 (iconv -f UTF-16 -t UTF-8)"));
-    }
-    let bytes = match encoding::strip_bom(&bytes).len() {
-        length if length < bytes.len() => bytes.split_off(bytes.len() - length),
-        _ => bytes,
-    };
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        Failure {
-            shown: Some((text, at)),
-            ..Failure::new("found a byte that is not UTF-8, expected TOML in UTF-8", "save the file as UTF-8")
-        }
-    })?;
-    if text.trim().is_empty() {
-        return Err(Failure::new(EMPTY, "`mtls-edge init DIR` writes a configuration to start from"));
-    }
-    Ok(text)
-}
-
-/// Parses a text as TOML and reads its root table. A syntax error is reported and gives `None`.
-fn parse_table<T>(
-    reader: &Reader,
-    text: &str,
-    kind: &'static TableSchema,
-    read: impl FnOnce(&Table<'_>) -> T,
-) -> Option<T> {
+/// Parses a text as TOML. A syntax error is reported and gives `None`.
+fn parse_document<'a>(reader: &Reader, text: &'a str) -> Option<DeTable<'a>> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        syntax::report(reader, text, document.get_ref(), &errors);
-        return None;
+    if errors.is_empty() {
+        return Some(document.into_inner());
     }
-    let root = Table::new(reader, kind, reader.end(), document.get_ref());
-    let value = read(&root);
-    root.finish();
-    Some(value)
+    syntax::report(reader, text, document.get_ref(), &errors);
+    None
 }

@@ -82,14 +82,9 @@ impl Reader {
         Span { source: Arc::clone(&self.source), range: end..end }
     }
 
-    /// Whether no problem is an error.
-    pub(super) fn has_no_errors(&self) -> bool {
-        self.problems.borrow().iter().all(|problem| problem.severity < Severity::Error)
-    }
-
-    /// All problems.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        let mut problems = self.problems.into_inner();
+    /// All problems that were found since the last call.
+    pub(super) fn take_problems(&self) -> Vec<Problem> {
+        let mut problems = self.problems.take();
         problems.extend(self.unlisted.get().map(|span| {
             let count = self.syntax_errors.get() - MAX_SYNTAX_ERRORS;
             let what = format!("invalid TOML: errors from here on ({count}) are not listed");

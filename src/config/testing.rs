@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    Problem, Severity, Source, Span, Spanned, applications, file, render, settings,
+    Parsed, Problem, Severity, Source, Span, Spanned, applications, file, render, settings,
     settings::{Application, Settings},
 };
 
@@ -15,7 +15,10 @@ pub(super) const NO_PROBLEM: &str = "0 errors, 0 warnings\n";
 
 /// Writes an `edge.toml` and reads it; the folder's name is left out of the rendered problems.
 pub(super) fn edge(text: impl AsRef<[u8]>) -> (Option<Settings>, Vec<Problem>, String) {
-    read("edge.toml", text.as_ref(), |path| settings(&path.into()))
+    read("edge.toml", text.as_ref(), |path| {
+        let Parsed { settings, problems, .. } = settings(&path.into());
+        (settings, problems)
+    })
 }
 
 /// Writes an `applications.toml` and reads it.

@@ -5,8 +5,10 @@ mod design;
 mod every_credential;
 mod file;
 mod forms;
+mod include;
 mod shipped;
 mod suggest;
+mod variables;
 
 use super::testing;
 use crate::tls::ClientAuth;

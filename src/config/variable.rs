@@ -1,4 +1,4 @@
-//! Variables and templates that other programs would expand and the edge does not.
+//! Variables as other programs write them: `${NAME}`, `$NAME`, `{{ ... }}`, `%NAME%`.
 
 /// The first variable or template in a text, in the syntax of shells, systemd, Compose, Helm or Windows.
 pub(super) fn variable(text: &str) -> Option<&str> {
@@ -28,6 +28,15 @@ pub(super) fn variable(text: &str) -> Option<&str> {
 /// The first variable or template, if it is in braces. Unlike `$name`, it is a mistake in any value.
 pub(super) fn template(text: &str) -> Option<&str> {
     variable(text).filter(|variable| variable.starts_with(['{']) || variable.starts_with("${"))
+}
+
+/// The help for a variable that is not expanded; `is_edge` for a value of `edge.toml`.
+pub(super) fn in_place_of(variable: &str, is_edge: bool) -> String {
+    let name = variable.strip_prefix('$').filter(|name| is_edge && is_name(name));
+    match name {
+        Some(name) => format!("write ${{{name}}} for the environment variable, or the value itself"),
+        None => format!("write the value itself in place of {variable}"),
+    }
 }
 
 /// Whether a text is a valid name of an environment variable.

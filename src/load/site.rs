@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{
-        self, Input, Problem, Severity, Spanned,
+        self, Input, Parsed, Problem, Severity, Spanned,
         settings::{self, CustomProfile, Settings},
     },
     site::{Authenticate, Domain, Generation, SignedRequest, Site, stall_timeout},
@@ -57,8 +57,8 @@ pub struct Built {
 pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
     let previous = purpose.previous();
     let now = clock.now();
-    let mut files: BTreeSet<PathBuf> = input.file().map(Path::to_owned).into_iter().collect();
-    let (settings, mut problems) = config::settings(input);
+    let Parsed { settings, mut problems, files } = config::settings(input);
+    let mut files: BTreeSet<PathBuf> = files.into_iter().collect();
     let mut registry = RegistryBuilder::new(previous.map(|previous| &previous.trust.registry), now);
     let Some(settings) = settings else {
         // So that the errors of both files are seen at once.

@@ -65,6 +65,7 @@ mod handshake_reasons;
 mod health;
 mod hosts;
 mod http2_floods;
+mod included_files;
 mod init;
 mod inspect;
 mod inspect_keys;

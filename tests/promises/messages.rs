@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mtls_edge::config::{Problem, Severity, applications, file::of_registry, render, settings};
+use mtls_edge::config::{Parsed, Problem, Severity, applications, file::of_registry, render, settings};
 use tempfile::TempDir;
 
 /// A configuration without mistakes, beside an `applications.toml` with one.
@@ -70,7 +70,7 @@ impl Case {
         let problems = match self {
             Self::Edge(file) => {
                 fs::copy(file, &edge).unwrap();
-                let (value, problems) = settings(&edge.into());
+                let Parsed { settings: value, problems, .. } = settings(&edge.into());
                 let usable = problems.iter().all(|problem| problem.severity == Severity::Warning);
                 assert_eq!(value.is_some(), usable, "{}", file.display());
                 problems
@@ -100,7 +100,7 @@ impl Case {
 
 /// The problems of `edge.toml` and, if it is valid, of the `applications.toml` that it names.
 fn all(edge: &Path) -> Vec<Problem> {
-    let (settings, mut problems) = settings(&edge.into());
+    let Parsed { settings, mut problems, .. } = settings(&edge.into());
     if let Some(settings) = settings {
         let file = &settings.trust.applications;
         problems.extend(applications(file, of_registry(&file.value), drop));

@@ -134,7 +134,7 @@ fn one_matcher(table: &Table<'_>, matchers: &[(&'static str, Value<'_>, ReadMatc
             let matcher = read(value);
             let text = value.toml.as_str().filter(|_| *name != "secret_sha256");
             if let Some(variable) = text.and_then(template) {
-                let what = "found a variable: variables are not expanded".to_owned();
+                let what = "found a variable: such variables are not expanded".to_owned();
                 let problem = Problem::warning(&value.span, value.path_of_key(), what);
                 table.reader.report(problem.help(format!("write the value itself in place of {variable}")));
             }

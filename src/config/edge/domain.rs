@@ -117,7 +117,7 @@ fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
     let known: Vec<&str> = upstreams.iter().flatten().map(|name| name.value.as_str()).collect();
     let listed = any_of(known.iter().map(|name| quote(name)));
     let Some(value) = table.get("upstream") else {
-        if upstreams.len() > 1 && !table.is_misspelt(&["upstream"]) {
+        if known.len() > 1 && !table.is_misspelt(&["upstream"]) {
             let what = "missing: with several [[upstream]] tables, a domain must name one of them";
             let problem = Problem::error(&table.span, "domain.upstream", what);
             table.reader.report(problem.help(format!("write upstream = {listed}")));

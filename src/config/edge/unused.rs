@@ -1,11 +1,12 @@
 //! Warnings about tables that nothing refers to.
 
-use crate::config::{diagnostic::Problem, node::Table, settings::Domain, span::Spanned, suggest::quote};
+use super::Roots;
+use crate::config::{diagnostic::Problem, settings::Domain, span::Spanned, suggest::quote};
 
 /// Reports each upstream that no domain uses: most often, the key that should name it is missing.
-pub(super) fn report(root: &Table<'_>, domains: &[Domain], upstreams: &[Option<Spanned<String>>]) {
+pub(super) fn report(roots: &Roots<'_>, domains: &[Domain], upstreams: &[Option<Spanned<String>>]) {
     // What is reported already may be the reason.
-    if root.reader.has_errors() {
+    if roots.has_errors() {
         return;
     }
     for (index, name) in upstreams.iter().enumerate() {
@@ -17,6 +18,6 @@ pub(super) fn report(root: &Table<'_>, domains: &[Domain], upstreams: &[Option<S
         let what =
             format!("no [[domain]] uses {written}: no request is sent to it, and /status does not list it");
         let help = format!("write upstream = {written} in a [[domain]], or remove this [[upstream]]");
-        root.reader.report(Problem::warning(&name.span, "upstream.name", what).help(help));
+        roots.main.reader.report(Problem::warning(&name.span, "upstream.name", what).help(help));
     }
 }

@@ -87,7 +87,7 @@ fn explain_missing(path: &Path, fault: Fault) -> Fault {
     let text = path.display().to_string();
     if let Some(variable) = variable(&text) {
         let help = format!("write the path itself in place of {variable}");
-        return Fault::new(" cannot be read: variables are not expanded").help(help);
+        return Fault::new(" cannot be read: such variables are not expanded").help(help);
     }
     if path.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"~")) {
         let help = "write the path of the home folder itself";
@@ -169,7 +169,7 @@ mod tests {
         for (name, what, help) in [
             (
                 "${CERT_DIR}",
-                " cannot be read: variables are not expanded",
+                " cannot be read: such variables are not expanded",
                 Some("write the path itself in place of ${CERT_DIR}"),
             ),
             ("~", " cannot be read: ~ is not expanded", Some("write the path of the home folder itself")),

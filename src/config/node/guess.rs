@@ -6,7 +6,11 @@ use toml::de::DeValue;
 
 use super::Value;
 use crate::{
-    config::{diagnostic::Fault, suggest::quote, variable::variable},
+    config::{
+        diagnostic::Fault,
+        suggest::quote,
+        variable::{in_place_of, variable},
+    },
     text::is_hidden,
 };
 
@@ -117,11 +121,11 @@ pub(super) fn invisible_fault(
         }
     }
     let variable = variable(text)?;
-    let what = format!("found {}: variables are not expanded", shown());
+    let what = format!("found {}: such variables are not expanded", shown());
     Some(if is_secret {
         Fault::new(what).help("write the value itself")
     } else {
-        Fault::new(what).help(format!("write the value itself in place of {variable}"))
+        Fault::new(what).help(in_place_of(variable, value.kind.is_of_edge()))
     })
 }
 

@@ -83,6 +83,9 @@ impl Value<'_> {
     pub(in crate::config) fn boolean(&self) -> Option<bool> {
         match self.toml {
             DeValue::Boolean(value) => Some(*value),
+            DeValue::String(text) if self.is_variable() && matches!(&**text, "true" | "false") => {
+                Some(text == "true")
+            }
             _ => self.wrong_type_with("true or false", guess::boolean(self).as_deref()),
         }
     }
@@ -93,17 +96,20 @@ impl Value<'_> {
         T: TryFrom<i128> + PartialOrd + Display,
     {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        let DeValue::Integer(number) = self.toml else {
-            return self.wrong_type_with(&expected, guess::integer(self, range).as_deref());
+        let (number, value) = match self.toml {
+            DeValue::Integer(number) => {
+                (number.as_str(), i128::from_str_radix(number.as_str(), number.radix()).ok())
+            }
+            DeValue::String(text) if self.is_variable() && is_integer(text) => (&**text, text.parse().ok()),
+            _ => return self.wrong_type_with(&expected, guess::integer(self, range).as_deref()),
         };
-        let value = i128::from_str_radix(number.as_str(), number.radix()).ok();
         if let Some(value) =
             value.and_then(|value| T::try_from(value).ok()).filter(|value| range.contains(value))
         {
             return Some(value);
         }
         // A number outside of i128 is too large, unless it is negative.
-        let is_negative = value.map_or(number.as_str().starts_with('-'), |value| value < 1);
+        let is_negative = value.map_or(number.starts_with('-'), |value| value < 1);
         let is_small = is_negative
             || value.and_then(|value| T::try_from(value).ok()).is_some_and(|value| value < *range.start());
         let (bound, side) = if is_small { (range.start(), "more") } else { (range.end(), "less") };
@@ -120,6 +126,9 @@ impl Value<'_> {
         let (found, value) = match self.toml {
             DeValue::Float(number) => (number.as_str(), number.as_str().replace('_', "").parse::<f64>().ok()),
             DeValue::Integer(number) => (number.as_str(), number.as_str().parse::<f64>().ok()),
+            DeValue::String(text) if self.is_variable() && text.parse::<f64>().is_ok() => {
+                (&**text, text.parse().ok())
+            }
             DeValue::String(text) if text.parse::<f64>().is_ok() => {
                 return self.wrong_type_with(EXPECTED, Some(text));
             }
@@ -177,6 +186,13 @@ impl Value<'_> {
         self.wrong_type_with(EXPECTED, meant.as_deref())
     }
 
+    /// Whether the string is written as one variable, which may stand for a number or a boolean.
+    fn is_variable(&self) -> bool {
+        let written = self.reader.source.text().get(self.span.range.clone()).unwrap_or_default();
+        let inner = written.trim_matches(['"', '\'']);
+        self.kind.is_of_edge() && inner.starts_with("${") && inner.find('}') == inner.len().checked_sub(1)
+    }
+
     /// Reports a value of the wrong type, with the value that was probably meant, as TOML writes it.
     pub(super) fn wrong_type_with<T>(&self, expected: &str, meant: Option<&str>) -> Option<T> {
         self.refuse(self.wrong_type_fault(expected, meant))
@@ -197,7 +213,7 @@ impl Value<'_> {
             DeValue::Table(_) => "a table".to_owned(),
         };
         let found_variable = self.toml.as_str().and_then(variable);
-        let why = if found_variable.is_some() { ": variables are not expanded" } else { "" };
+        let why = if found_variable.is_some() { ": such variables are not expanded" } else { "" };
         let fault = Fault::new(format!("found {found}, expected {expected}{why}"));
         let has_help = meant.is_some() || !self.example.1.is_empty();
         if has_help { fault.help(self.write(meant)) } else { fault }
@@ -212,4 +228,9 @@ impl Value<'_> {
     pub(in crate::config) fn write_example(&self) -> String {
         self.write(None)
     }
+}
+
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }

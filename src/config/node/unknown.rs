@@ -6,7 +6,7 @@ use super::Table;
 use crate::config::{
     diagnostic::Problem,
     public_key,
-    schema::{EDGE, REGISTRY, SYNONYMS, TABLES, TableSchema, bare},
+    schema::{EDGE, INCLUDED, REGISTRY, SYNONYMS, TABLES, TableSchema, bare},
     suggest::{all_of, near, quote},
 };
 
@@ -61,17 +61,25 @@ impl<'a> Table<'a> {
 
     /// The help for an unknown key: what was probably meant.
     fn advice(&self, found: &str, value: &DeValue<'_>, known: &[&'static str]) -> String {
-        if self.is_registry()
+        if !self.kind.is_of_edge()
             && let Some(advice) = public_key::help_for_key(value)
         {
             return advice;
+        }
+        if self.kind.heading == INCLUDED.heading {
+            if EDGE.key(found).is_some() {
+                return format!("write {} in edge.toml: {}", bare(found), Self::INCLUDED_HAS);
+            }
+            if REGISTRY.key(found).is_some() {
+                return "applications belong to the files that [trust] applications names".to_owned();
+            }
         }
         let meant = self.meant(found);
         if let Some(meant) = meant.filter(|meant| self.misspelt.borrow().contains(meant)) {
             return format!("did you mean {meant:?}?");
         }
-        let family: fn(&TableSchema) -> bool =
-            if self.is_registry() { is_registry } else { |kind| !is_registry(kind) };
+        let is_of_edge = self.kind.is_of_edge();
+        let family = |kind: &TableSchema| kind.is_of_edge() == is_of_edge;
         let homes: Vec<&str> = TABLES
             .iter()
             .filter(|kind| family(kind) && kind.names().any(|name| name == found))
@@ -96,11 +104,6 @@ impl<'a> Table<'a> {
         format!("the keys of {} are {}", self.kind.heading, all_of(known))
     }
 
-    fn is_registry(&self) -> bool {
-        std::ptr::eq(self.kind, REGISTRY) || (!std::ptr::eq(self.kind, EDGE) && is_registry(self.kind))
-    }
-}
-
-fn is_registry(kind: &TableSchema) -> bool {
-    kind.path.starts_with("application")
+    const INCLUDED_HAS: &'static str =
+        "an included file has only [[domain]], [[upstream]], [[header_profile]] and [[token_issuer]]";
 }

@@ -43,7 +43,9 @@ impl Descriptions {
         let in_section = self
             .0
             .iter()
-            .filter(|(section, _)| *section == table.heading)
+            .filter(|(section, _)| {
+                *section == table.heading || (table.path.is_empty() && *section == key.name)
+            })
             .find_map(|(_, rows)| row(rows, key.name));
         let has_all = |rows: &&Rows| table.names().all(|name| row(rows, name).is_some());
         let elsewhere = || self.0.iter().map(|(_, rows)| rows).filter(has_all).min_by_key(|rows| rows.len());
@@ -60,10 +62,40 @@ fn without_links(text: &str) -> String {
     let mut parts = text.split("](");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        if let Some(at) = plain.rfind('[') {
+        if let Some(at) = opening_bracket(&plain) {
             plain.remove(at);
         }
         plain.push_str(part.split_once(')').map_or(part, |(_, rest)| rest));
     }
     plain
+}
+
+/// The byte of the bracket that is still open at the end of a text. A link's text may have brackets of its own.
+fn opening_bracket(text: &str) -> Option<usize> {
+    let mut closed = 0_usize;
+    for (at, character) in text.char_indices().rev() {
+        match character {
+            ']' => closed += 1,
+            '[' if closed == 0 => return Some(at),
+            '[' => closed -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_their_texts() {
+        for (text, expected) in [
+            ("see [the page](page.md).", "see the page."),
+            ("the CA of [`[acme]`](#acme), or [none](a.md#b)", "the CA of `[acme]`, or none"),
+            ("`[[domain]]` without links", "`[[domain]]` without links"),
+        ] {
+            assert_eq!(without_links(text), expected);
+        }
+    }
 }

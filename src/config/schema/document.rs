@@ -32,6 +32,9 @@ fn document(title: &str, file: &'static TableSchema) -> Value {
 fn table(kind: &'static TableSchema, descriptions: &Descriptions) -> Map<String, Value> {
     let property = |key: &'static Key| {
         let mut schema = value(key, descriptions)?;
+        if kind.is_of_edge() && matches!(key.form, Form::Example | Form::Choice(_)) {
+            schema = or_variable(schema);
+        }
         if let Some(description) =
             descriptions.of(kind, key).or_else(|| Some(key.table()?.heading.to_owned()))
         {
@@ -80,6 +83,17 @@ fn value(key: &'static Key, descriptions: &Descriptions) -> Option<Map<String, V
             object([("type", "object".into()), ("additionalProperties", encodings)])
         }
     })
+}
+
+/// Also a variable, where not each string is a value.
+fn or_variable(schema: Map<String, Value>) -> Map<String, Value> {
+    const VARIABLE: &str = r"^\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}$";
+    let is_any = schema.get("enum").is_none()
+        && !matches!(schema.get("type").and_then(Value::as_str), Some("integer" | "number" | "boolean"));
+    if is_any {
+        return schema;
+    }
+    object([("anyOf", json!([schema, { "type": "string", "pattern": VARIABLE }]))])
 }
 
 /// The example of a key as a value.

@@ -7,6 +7,7 @@ pub(in crate::config) const EDGE: &TableSchema = &TableSchema {
     path: "",
     heading: "the file",
     keys: &[
+        key("include", r#""edge.d""#).form(Form::TextOrTexts),
         key("listen", "").form(Form::Table(LISTEN)),
         key("admin", "").form(Form::Table(ADMIN)),
         key("limits", "").form(Form::Table(LIMITS)),
@@ -14,6 +15,18 @@ pub(in crate::config) const EDGE: &TableSchema = &TableSchema {
         key("trust", "").form(Form::Table(TRUST)),
         key("traces", "").form(Form::Table(TRACES)),
         key("acme", "").form(Form::Table(ACME)),
+        key("upstream", "").form(Form::Tables(UPSTREAM)),
+        key("domain", "").form(Form::Tables(DOMAIN)),
+        key("header_profile", "").form(Form::Tables(HEADER_PROFILE)),
+        key("token_issuer", "").form(Form::Tables(TOKEN_ISSUER)),
+    ],
+};
+
+/// A file that `edge.toml` includes: the tables of which there can be several.
+pub(in crate::config) const INCLUDED: &TableSchema = &TableSchema {
+    path: "",
+    heading: "an included file",
+    keys: &[
         key("upstream", "").form(Form::Tables(UPSTREAM)),
         key("domain", "").form(Form::Tables(DOMAIN)),
         key("header_profile", "").form(Form::Tables(HEADER_PROFILE)),

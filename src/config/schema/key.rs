@@ -116,6 +116,11 @@ impl TableSchema {
         self.keys.iter().map(|key| key.name)
     }
 
+    /// Whether the table is of `edge.toml` or of a file that it includes.
+    pub(in crate::config) fn is_of_edge(&self) -> bool {
+        !self.path.starts_with("application") && self.key("application").is_none()
+    }
+
     /// A key of this table.
     pub(in crate::config) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use http::Method;
 
 use crate::config::{
-    Spanned, render,
+    Parsed, Spanned, render,
     settings::{self, *},
     testing::{NO_PROBLEM, all_applications},
 };
@@ -84,7 +84,7 @@ fn the_design_example_is_read_value_by_value() {
     fs::write(folder.join("edge.toml"), EDGE).unwrap();
     fs::write(folder.join("applications.toml"), APPLICATIONS).unwrap();
 
-    let (settings, problems) = crate::config::settings(&folder.join("edge.toml").into());
+    let Parsed { settings, problems, .. } = crate::config::settings(&folder.join("edge.toml").into());
     assert_eq!(render(&problems, false), NO_PROBLEM);
     // Destructured completely, so that a new field must be added here.
     let Settings {

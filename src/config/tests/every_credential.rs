@@ -6,7 +6,7 @@ use crate::{
     access_token::TokenType,
     clock::Timestamp,
     config::{
-        render,
+        Parsed, render,
         settings::{
             Application, Credential, Introspection, KeyFile, KeySetSource, Matcher, RequestKey, SecretSource,
             Settings, TokenIssuer, TokenVerification,
@@ -110,7 +110,7 @@ public_key = "keys/pinned.pem"
 fn read(folder: &Path) -> (Settings, Vec<Application>) {
     fs::write(folder.join("edge.toml"), EDGE).unwrap();
     fs::write(folder.join("applications.toml"), APPLICATIONS).unwrap();
-    let (settings, problems) = crate::config::settings(&folder.join("edge.toml").into());
+    let Parsed { settings, problems, .. } = crate::config::settings(&folder.join("edge.toml").into());
     assert_eq!(render(&problems, false), NO_PROBLEM);
     let settings = settings.unwrap();
     let registry = &settings.trust.applications;

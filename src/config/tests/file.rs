@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use testkit::tool::not_tried;
 
 use crate::config::{
-    render, settings,
+    Parsed, render, settings,
     testing::{MINIMAL, all_applications, edge, named_at, registry},
 };
 
@@ -23,7 +23,7 @@ fn a_missing_file_a_folder_and_invalid_utf8_are_reported() {
     let help =
         "create it with an [[application]] for each client, or name another file as applications in [trust]";
     assert_eq!(shown, format!("{what}{help}"));
-    let (_, problems) = settings(&folder.path().into());
+    let problems = settings(&folder.path().into()).problems;
     assert_eq!(problems[0].what, "found a directory, expected a TOML file");
     let (_, problems, _) = edge(b"[listen]\nx = \"\xff\"\n");
     assert!(problems[0].to_string().ends_with(
@@ -39,7 +39,7 @@ fn an_unreadable_file_is_reported_with_help() {
         return;
     };
     let rendered = |problems: &_| render(problems, false).replace(&path.display().to_string(), "FILE");
-    let (none, problems) = settings(&path.as_path().into());
+    let Parsed { settings: none, problems, .. } = settings(&path.as_path().into());
     assert!(none.is_none());
     let printed = rendered(&problems);
     assert!(

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::{
-    render,
+    Parsed, render,
     settings::{Application, Matcher, SecretSource, Settings},
     testing::{NO_PROBLEM, all_applications},
 };
 
 fn read(folder: &str) -> (PathBuf, Settings, Vec<Application>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let (settings, problems) = crate::config::settings(&folder.join("edge.toml").into());
+    let Parsed { settings, problems, .. } = crate::config::settings(&folder.join("edge.toml").into());
     assert_eq!(render(&problems, false), NO_PROBLEM);
     let settings = settings.unwrap();
     let registry = &settings.trust.applications;

@@ -260,17 +260,17 @@ fn server_certificate_has_no_dns_name_or_another_purpose() {
 }
 
 #[test]
-fn variables_in_a_path_are_not_expanded() {
+fn an_unset_variable_in_a_path_is_named() {
     let folder = Folder::new();
     folder.write("edge.toml", EDGE.replace("\"server.pem\"", "\"${CERT_DIR}/server.pem\"")).prints(
         r#"
-error: domain.certificate: ${CERT_DIR}/server.pem cannot be read: variables are not expanded
+error: domain.certificate: the environment variable CERT_DIR is not set
   --> edge.toml:10:15
    |
 10 | certificate = "${CERT_DIR}/server.pem"
    |               ^^^^^^^^^^^^^^^^^^^^^^^^
    |
-   = help: write the path itself in place of ${CERT_DIR}
+   = help: set CERT_DIR in the environment of the edge (systemd: Environment= or EnvironmentFile=), or write ${CERT_DIR:-default}
 
 1 error, 0 warnings
 "#,
