@@ -35,7 +35,7 @@ use super::{
     suggest::{quote, shell_word},
 };
 
-use crate::observe::log::{LogFormat, LogSettings, LogTarget, log_filter};
+use crate::observe::log::{AccessFormat, LogFormat, LogSettings, LogTarget, log_filter};
 
 /// Reads all tables. Returns `None` after an error in a part that has no default.
 pub(super) fn read(roots: &Roots<'_>) -> Option<Settings> {
@@ -137,6 +137,10 @@ fn log(table: &Table<'_>) -> LogSettings {
     let default = LogSettings::default();
     let filter = |text: &str| log_filter(text).map_err(|invalid| Fault::new(invalid.what).help(invalid.help));
     let format = table.get("format").and_then(|value| value.choice(&LogFormat::NAMES));
+    let template =
+        |text: &str| AccessFormat::parse(text).map_err(|invalid| Fault::new(invalid.what).help(invalid.help));
+    let access_format =
+        table.get("access_format").and_then(|value| value.parse("a format of access log lines", template));
     let level = table.get("level").and_then(|value| value.parse("a log filter such as \"info\"", filter));
     let file = table.get("file").and_then(|value| value.path()).map(|file| file.value);
     let targets = [("stderr", To::StandardError), ("file", To::File), ("both", To::Both)];
@@ -160,6 +164,7 @@ fn log(table: &Table<'_>) -> LogSettings {
     };
     LogSettings {
         format: format.map_or(default.format, |format| format.value),
+        access_format: access_format.map(|format| format.value),
         level: level.map_or(default.level, |level| level.value),
         to: target,
         successes: successes.unwrap_or(default.successes),

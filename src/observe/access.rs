@@ -3,6 +3,7 @@
 //! These lines do not pass through tracing's formatter, which took a quarter of the CPU of a request. Tracing's filter
 //! still decides, by their target and level, whether they are written.
 
+mod template;
 mod terminal;
 
 use std::{
@@ -40,16 +41,41 @@ pub(crate) enum Value<'a> {
 /// A field's name and value; without a value it is left out.
 pub(crate) type Field<'a> = (&'static str, Option<Value<'a>>);
 
+/// A field's name, and its value as lines have it.
+type WrittenField = (&'static str, Box<[u8]>);
+
 /// Fields that are the same in many lines, such as those of one connection, in the format of the log.
 #[derive(Debug)]
-pub(crate) struct Fragment(Box<[u8]>);
+pub(crate) struct Fragment {
+    written: Box<[u8]>,
+    /// The value of each field, if lines have the operator's own format.
+    values: Box<[WrittenField]>,
+}
 
 impl Fragment {
     /// Formats these fields.
     pub(crate) fn of(fields: &[Field<'_>]) -> Self {
+        Self::in_format(fields, log::format(), log::access_format().is_some())
+    }
+
+    /// Formats these fields, for lines of the log or for those of the operator's own format.
+    fn in_format(fields: &[Field<'_>], format: LogFormat, is_own: bool) -> Self {
         let mut written = Vec::new();
-        write_fields(&mut written, fields, log::format());
-        Self(written.into())
+        if !is_own {
+            write_fields(&mut written, fields, format);
+            return Self { written: written.into(), values: Box::default() };
+        }
+        let values = fields.iter().filter_map(|(name, value)| {
+            let mut written = Vec::new();
+            template::value(&mut written, (*value)?, format);
+            Some((*name, written.into()))
+        });
+        Self { written: Box::default(), values: values.collect() }
+    }
+
+    /// The value of a field in the operator's own format.
+    fn value(&self, name: &str) -> Option<&[u8]> {
+        self.values.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
     }
 }
 
@@ -82,6 +108,9 @@ impl Level {
 
 /// Writes one line: its own fields, then those of the fragments.
 pub(crate) fn write(level: Level, fields: &[Field<'_>], fragments: [Option<&Fragment>; 2]) {
+    if let Some(own) = log::access_format() {
+        return log::line(|line, escapes| template::write(line, (own, escapes), level, fields, fragments));
+    }
     log::line(|line, format| match format {
         LogFormat::Text if log::is_terminal() => terminal::write(line, log::has_colours(), fields),
         LogFormat::Text => text(line, (level, log::has_colours()), fields, fragments),
@@ -124,7 +153,7 @@ fn json(line: &mut Vec<u8>, level: Level, fields: &[Field<'_>], fragments: [Opti
 }
 
 fn write_fragments(line: &mut Vec<u8>, fragments: [Option<&Fragment>; 2]) {
-    for Fragment(written) in fragments.into_iter().flatten() {
+    for Fragment { written, .. } in fragments.into_iter().flatten() {
         line.extend_from_slice(written);
     }
 }

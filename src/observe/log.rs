@@ -1,5 +1,6 @@
 //! Log lines on standard error and in a file. A dedicated thread writes them, so that a thread that logs never blocks.
 
+mod access_format;
 mod failing;
 mod filter;
 mod journal;
@@ -22,6 +23,8 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
+pub use self::access_format::{AccessFormat, InvalidFormat};
+pub(in crate::observe) use self::access_format::{CLF_TIME, LEVEL, Part, TIMESTAMP};
 pub use self::filter::{InvalidFilter, log_filter, usual_filter};
 pub use self::line_limit::{LineLimit, LineLimits};
 pub(crate) use self::sampling::sample;
@@ -121,6 +124,7 @@ pub fn init(log: &LogSettings) -> Result<(), LogError> {
     if FORMAT.set(log.format).is_err() {
         return Ok(());
     }
+    let _ = ACCESS_FORMAT.set(log.access_format.clone());
     let _ = HAS_COLOURS.set(has_colours);
     let _ = IS_TERMINAL.set(is_for_people && io::stderr().is_terminal());
     sampling::set(log.successes);
@@ -206,6 +210,8 @@ impl Collector for LogMetrics {
 
 /// The format of the lines, set once per process.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+/// The operator's own format of access log lines, set once per process.
+static ACCESS_FORMAT: OnceLock<Option<AccessFormat>> = OnceLock::new();
 /// The log file, set once per process; none if lines go to standard error only.
 static FILE: OnceLock<PathBuf> = OnceLock::new();
 /// Whether lines are text on a terminal, set once per process.
@@ -256,6 +262,11 @@ impl Drop for Batch {
 /// The format of lines.
 pub(super) fn format() -> LogFormat {
     FORMAT.get().copied().unwrap_or_default()
+}
+
+/// The operator's own format of access log lines, if there is one.
+pub(super) fn access_format() -> Option<&'static AccessFormat> {
+    ACCESS_FORMAT.get().and_then(Option::as_ref)
 }
 
 /// Whether lines are text for people on a terminal.

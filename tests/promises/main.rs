@@ -11,6 +11,7 @@
 )]
 
 mod access_bytes;
+mod access_format;
 mod access_tokens;
 mod acme;
 mod admin;

@@ -106,6 +106,7 @@ pub(in crate::config) const LOG: &TableSchema = &TableSchema {
     heading: "[log]",
     keys: &[
         key("format", r#""json""#).choice(&["text", "json"]),
+        key("access_format", r#""common""#),
         key("level", r#""info""#),
         key("file", r#""/var/log/mtls-edge/edge.log""#),
         key("to", r#""both""#).choice(&["stderr", "file", "both"]),

@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::access_format::AccessFormat;
+
 /// The settings of `[log]`.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
     /// `text` or `json`.
     pub format: LogFormat,
+    /// The operator's own format of access log lines. Default: that of the other lines.
+    pub access_format: Option<AccessFormat>,
     /// A `tracing` filter such as `info` or `mtls_edge=debug`; `RUST_LOG` wins.
     pub level: String,
     /// Where lines are written.
@@ -63,6 +67,7 @@ impl Default for LogSettings {
     fn default() -> Self {
         Self {
             format: LogFormat::default(),
+            access_format: None,
             level: "info".to_owned(),
             to: LogTarget::default(),
             successes: 1.0,
