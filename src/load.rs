@@ -16,6 +16,7 @@ mod listen;
 mod log_file;
 mod methods;
 mod pem;
+mod port_owner;
 mod profile;
 mod purpose;
 mod secret;
@@ -35,6 +36,7 @@ pub use listen::{
 };
 pub use log_file::cannot_open_log;
 pub use pem::{certificates_in, read_certificates};
+pub use port_owner::port_owners;
 pub use purpose::Purpose;
 pub use site::{Built, build, public_authorities};
 pub use upstream::roots;

@@ -1,6 +1,5 @@
 //! `check`: reports all problems of a configuration.
 
-mod owner;
 mod probe;
 
 use std::process::ExitCode;

@@ -6,11 +6,12 @@ use std::{
     path::Path,
 };
 
+use super::port_owner::port_owners;
 use crate::{
     config::{Fault, Problem, Span, Spanned, settings::Settings},
     listen::{BACKLOG, ListenSpec, Purpose, Shares, Shortage, Stray, StrayReason},
     observe::{Owner, outer_bound},
-    text::suggest::shell_word,
+    text::suggest::{all_of, shell_word},
 };
 
 /// `EAFNOSUPPORT` on Linux: the kernel does not support the address family.
@@ -101,12 +102,7 @@ pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) 
 pub fn unbindable(address: SocketAddr, error: &io::Error) -> Fault {
     let (ip, port) = (address.ip(), address.port());
     let (why, help) = match error.kind() {
-        io::ErrorKind::AddrInUse => (
-            "Address already in use by another program".to_owned(),
-            format!(
-                "to find the program, run as root: ss -ltnp 'sport = :{port}'; stop it, or use another port"
-            ),
-        ),
+        io::ErrorKind::AddrInUse => in_use(port),
         io::ErrorKind::PermissionDenied if port < first_unprivileged() => (
             format!(
                 "Permission denied: ports below {} need a privilege that this user does not have",
@@ -135,6 +131,19 @@ pub fn unbindable(address: SocketAddr, error: &io::Error) -> Fault {
         _ => (error.to_string(), format!("write another address, such as \"{}:{port}\"", unspecified(ip))),
     };
     Fault::new(format!("{address}: cannot bind: {why}")).help(help)
+}
+
+/// Who has a port, and what to do about it.
+fn in_use(port: u16) -> (String, String) {
+    let mut owners: Vec<String> = port_owners(port).iter().map(ToString::to_string).collect();
+    owners.sort_unstable();
+    if owners.is_empty() {
+        let find = format!(
+            "to find the program, run as root: ss -ltnp 'sport = :{port}'; stop it, or use another port"
+        );
+        return ("Address already in use by another program".to_owned(), find);
+    }
+    (format!("Address already in use by {}", all_of(owners)), "stop it, or use another port".to_owned())
 }
 
 /// The error that the service manager passed a socket that is not configured.

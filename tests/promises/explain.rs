@@ -76,6 +76,18 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_says_what_is_registered_instead() {
+    let upstream = Upstream::start().await;
+    let scene = Scene::start(&upstream);
+    let (code, printed) = scene.explain(&scene.old.chain_pem(), "billing");
+    assert_eq!(code, Some(3));
+    let registered =
+        format!("  registered as \"c0\": the certificate with SHA-256 {}\n", scene.billing.thumbprint());
+    assert!(printed.contains(&registered), "{printed}");
+    assert!(printed.contains("  the certificate or its subject is registered for \"old\"\n"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn explain_agrees_with_the_running_edge() {
     let upstream = Upstream::start().await;
     let scene = Scene::start(&upstream);

@@ -14,7 +14,6 @@ use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tokio::{runtime::LocalOptions, task::JoinSet, time::timeout};
 
-use super::owner::owners;
 use crate::{
     acme,
     clock::Clock,
@@ -23,7 +22,7 @@ use crate::{
         settings::{Acme, Settings, TokenVerification, Url},
     },
     forward::{self, Origin, ProbeError, Target},
-    load::{WantedKeySet, cannot_bind},
+    load::{WantedKeySet, cannot_bind, port_owners},
     net::WriteBatcher,
     outbound::{self, Get},
     site::Site,
@@ -104,13 +103,9 @@ async fn bind(settings: &Settings) -> Vec<Probed> {
         probed.push(match TcpListener::bind(address.value) {
             Ok(_) => Probed::new(what, None),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                match judge(address.value, running(settings).await) {
-                    Ok(note) => Probed { note: Some(note), ..Probed::new(what, None) },
-                    Err(by) => {
-                        let failure = cannot_bind(key, &address, &error);
-                        let what_failed = failure.what.replace(ANOTHER, &by);
-                        Probed::new(what, Problem { what: what_failed, ..failure })
-                    }
+                match of_running_edge(address.value, running(settings).await) {
+                    Some(note) => Probed { note: Some(note), ..Probed::new(what, None) },
+                    None => Probed::new(what, cannot_bind(key, &address, &error)),
                 }
             }
             Err(error) => Probed::new(what, cannot_bind(key, &address, &error)),
@@ -119,24 +114,17 @@ async fn bind(settings: &Settings) -> Vec<Probed> {
     probed
 }
 
-/// Whether an address in use is that of the edge that answers at `running`: then it is no failure. Else who has it, for the error.
+/// Says so if an address in use is that of the edge that answers at `running`: then it is not a failure.
 ///
 /// The process that has the address must have that of operators, too: another edge, or another program, may have only one of them.
-fn judge(address: SocketAddr, running: Option<SocketAddr>) -> Result<String, String> {
-    let found = owners(address.port());
-    let edge = running.map(|at| (at, owners(at.port())));
-    if let Some((at, _)) = edge.filter(|(_, edge)| found.is_empty() || !found.is_disjoint(edge)) {
-        let unknown = if found.is_empty() { ", or by a process that only root can see" } else { "" };
-        return Ok(format!("in use by the edge that answers at {at}{unknown}"));
+fn of_running_edge(address: SocketAddr, running: Option<SocketAddr>) -> Option<String> {
+    let (found, at) = (port_owners(address.port()), running?);
+    if !found.is_empty() && found.is_disjoint(&port_owners(at.port())) {
+        return None;
     }
-    let mut names: Vec<_> =
-        found.iter().map(|owner| format!("{} (process {})", owner.name, owner.id)).collect();
-    names.sort_unstable();
-    Err(if names.is_empty() { ANOTHER.to_owned() } else { names.join(" and ") })
+    let unknown = if found.is_empty() { ", or by a process that only root can see" } else { "" };
+    Some(format!("in use by the edge that answers at {at}{unknown}"))
 }
-
-/// How the error names the owner of an address.
-const ANOTHER: &str = "another program";
 
 /// The address of operators or health checks at which an edge answers. An admin address with TLS is not asked: it may want a certificate.
 async fn running(settings: &Settings) -> Option<SocketAddr> {

@@ -13,8 +13,9 @@ use crate::{
     replay::ReplayStore,
     request::vouching_headers,
     site::{Authenticate, Domain, Site},
+    text::suggest::{all_of, quote},
     tls::ClientAuth,
-    trust::{Application, Binding, ClientId, Method},
+    trust::{Application, Binding, CertificateMatch, ClientId, Method, RegisteredRef},
 };
 
 /// The verdict on a certificate, for the application with this `client_id`, or else for each that has registered it.
@@ -112,10 +113,34 @@ impl Judged<'_> {
                 }
             }
             Err(denial) => {
+                if matches!(denial, Denial::ThumbprintMismatch(_)) {
+                    text.push_str(&self.registered_instead(application));
+                }
                 let _ = writeln!(text, "  the response: 401 invalid_client, {:?}", denial.description());
             }
         }
         Verdict { text, is_accepted }
+    }
+
+    /// What the application has registered, and who has registered the certificate.
+    fn registered_instead(&self, application: &Application) -> String {
+        let mut text = String::new();
+        for credential in application.credentials() {
+            let RegisteredRef::Certificate(registered) = credential.registered else { continue };
+            let what = match registered.matches {
+                CertificateMatch::Thumbprint(thumbprint) => {
+                    format!("the certificate with SHA-256 {thumbprint}")
+                }
+                CertificateMatch::PublicKey(_) => "each certificate of a public key".to_owned(),
+            };
+            let _ = writeln!(text, "  registered as {:?}: {what}", credential.name);
+        }
+        let candidates = self.site.trust.registry.candidates(self.certificate);
+        let owners: Vec<String> = candidates.map(|owner| quote(owner.client_id.as_str())).collect();
+        if !owners.is_empty() {
+            let _ = writeln!(text, "  the certificate or its subject is registered for {}", all_of(owners));
+        }
+        text
     }
 
     /// What is verified about the certificate for an application, and by which credential.

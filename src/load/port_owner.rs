@@ -2,21 +2,28 @@
 
 use std::{
     collections::HashSet,
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
 /// A process that has a listening socket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Process {
+pub struct Process {
     /// Its id.
-    pub(super) id: u32,
+    pub id: u32,
     /// The name of its program.
-    pub(super) name: String,
+    pub name: String,
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (process {})", self.name, self.id)
+    }
 }
 
 /// The processes that listen on a port, whatever their address is. Empty if this user may not see them.
-pub(super) fn owners(port: u16) -> HashSet<Process> {
+#[must_use]
+pub fn port_owners(port: u16) -> HashSet<Process> {
     let sockets: HashSet<PathBuf> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .filter_map(|table| fs::read_to_string(table).ok())
@@ -54,6 +61,8 @@ mod tests {
     fn the_process_of_a_listening_port_is_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert!(owners(port).iter().any(|owner| owner.id == std::process::id() && !owner.name.is_empty()));
+        assert!(
+            port_owners(port).iter().any(|owner| owner.id == std::process::id() && !owner.name.is_empty())
+        );
     }
 }
