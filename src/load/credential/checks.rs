@@ -40,6 +40,19 @@ pub(super) fn check_chain(
         let Ok(facts) = ClientCertificate::from_chain(std::slice::from_ref(der)) else { continue };
         let validity = facts.validity();
         if index != own {
+            if !has_issued_another(&facts, index, chain) {
+                let subject = facts.subject().to_rfc4514();
+                let what = format!(
+                    "{shown}: certificate {}, {subject:?}, has issued no other certificate of the file: {} cannot use it",
+                    index + 1,
+                    role.peers()
+                );
+                problems.push(
+                    Problem::warning(&file.span, key, what).help(
+                        "remove it, or replace it with the CA certificate that has issued the one before",
+                    ),
+                );
+            }
             // Clients may have a newer certificate with the same key.
             if let Some(invalid) = not_valid(validity, now) {
                 let subject = facts.subject().to_rfc4514();
@@ -79,6 +92,14 @@ pub(super) fn check_chain(
             check_purpose(der, role, file, problems);
         }
     }
+}
+
+/// Whether the certificate at `index` bears the name of another one's issuer.
+fn has_issued_another(facts: &ClientCertificate, index: usize, chain: &[CertificateDer<'static>]) -> bool {
+    let others = chain.iter().enumerate().filter(|(other, _)| *other != index);
+    let parsed = others.filter_map(|(_, der)| ClientCertificate::from_chain(std::slice::from_ref(der)).ok());
+    let subject = facts.subject().to_rfc4514();
+    parsed.into_iter().any(|other| other.issuer().to_rfc4514() == subject)
 }
 
 /// Why the certificate is not valid now, such as `has expired (on ...)`. None if it is valid.

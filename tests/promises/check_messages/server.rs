@@ -260,6 +260,16 @@ fn server_certificate_has_no_dns_name_or_another_purpose() {
 }
 
 #[test]
+fn a_certificate_that_does_not_belong_to_the_chain() {
+    let folder = Folder::new();
+    let chain = fs::read_to_string(folder.path().join("server.pem")).unwrap();
+    let stranger = self_signed("stranger").chain_pem();
+    let (accepted, printed) = folder.write("server.pem", format!("{chain}{stranger}")).check();
+    let expected = "warning: domain.certificate: server.pem: certificate 2, \"CN=stranger,O=Example Bank,C=DE\", has issued no other certificate of the file: clients cannot use it\n";
+    assert!(accepted && printed.contains(expected), "{printed}");
+}
+
+#[test]
 fn an_unset_variable_in_a_path_is_named() {
     let folder = Folder::new();
     folder.write("edge.toml", EDGE.replace("\"server.pem\"", "\"${CERT_DIR}/server.pem\"")).prints(
