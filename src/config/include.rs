@@ -1,6 +1,9 @@
 //! The files that `edge.toml` includes: further domains and upstreams, such as one file for each team.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use toml::de::DeValue;
 
@@ -35,7 +38,10 @@ pub(super) fn files(root: &Table<'_>, known: &mut Vec<PathBuf>) -> Vec<Spanned<P
             ),
             Ok(listed) => {
                 for file in listed {
-                    if files.iter().any(|earlier| earlier.value == file) {
+                    if is_same(&file, root.reader.source.path()) {
+                        let what = format!("{} is the file that includes others", file.display());
+                        report(Fault::new(what).help("include other files, or a folder of their own"));
+                    } else if files.iter().any(|earlier| earlier.value == file) {
                         let what = format!("{} is included a second time", file.display());
                         report(Fault::new(what).help("name each file once, by itself or by its folder"));
                     } else {
@@ -52,6 +58,12 @@ pub(super) fn files(root: &Table<'_>, known: &mut Vec<PathBuf>) -> Vec<Spanned<P
         }
     }
     files
+}
+
+/// Whether two paths lead to the same file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other
+        || one.canonicalize().ok().is_some_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// Reads the text of an included file. An error is reported at its name, and gives `None`.

@@ -38,7 +38,9 @@ pub enum UpgradeError {
         error: io::Error,
     },
     /// It ended.
-    #[error("the new process ended ({0}): it has written the reason to standard error or the journal, before this; `mtls-edge check` may show it, too")]
+    #[error(
+        "the new process ended ({0}): it has written the reason to standard error or the journal, before this; `mtls-edge check` may show it, too"
+    )]
     Ended(ExitStatus),
     /// It did not do its part.
     #[error("the new process did not take over: {0}")]

@@ -99,6 +99,7 @@ fn an_include_without_a_file_is_an_error() {
         ("\"none\"", "none: there is no such file"),
         ("\"notes\"", "notes has no file that ends in .toml"),
         ("[\"edge.d\", \"edge.d/a.toml\"]", "edge.d/a.toml is included a second time"),
+        ("\"edge.toml\"", "edge.toml is the file that includes others"),
         ("1", "found integer 1, expected the path of a file"),
     ] {
         let main = format!("include = {include}\n{UPSTREAM}{}", domain("a.example"));
