@@ -16,6 +16,10 @@ pub(super) fn expand_all(document: &mut DeTable<'_>, reader: &Reader) {
 
 fn table(entries: &mut DeTable<'_>, reader: &Reader, path: &str) {
     for (key, entry) in entries.iter_mut() {
+        // It names a variable, whose value is a secret.
+        if key.get_ref() == "env" {
+            continue;
+        }
         let name = bare(key.get_ref());
         let path = if path.is_empty() { name } else { format!("{path}.{name}") };
         value(entry, reader, &path);
@@ -72,6 +76,11 @@ fn value_of(variable: &str) -> Result<String, Fault> {
             Fault::new(what).help("a name has letters, digits and _, and does not begin with a digit")
         );
     }
+    if default.is_some_and(|default| default.contains('{')) {
+        return Err(
+            Fault::new("found a brace in the default of a variable").help("write a default without braces")
+        );
+    }
     match (env::var(name), default) {
         (Ok(value), None) => Ok(value),
         (Ok(value), Some(_)) if !value.is_empty() => Ok(value),
@@ -120,6 +129,7 @@ mod tests {
             ("a${", "found ${ without }"),
             ("${}", INVALID),
             ("${1A}", INVALID),
+            ("${A:-{b}}", "found a brace in the default of a variable"),
             ("${A-b}", INVALID),
             ("${${A}}", INVALID),
         ] {

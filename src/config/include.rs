@@ -23,7 +23,7 @@ const KEY: &str = Reference::INCLUDED.key;
 pub(super) fn files(root: &Table<'_>, known: &mut Vec<PathBuf>) -> Vec<Spanned<PathBuf>> {
     let Some(value) = root.get(KEY) else { return Vec::new() };
     let named = match value.toml {
-        DeValue::Array(_) => value.list(Value::path).unwrap_or_default(),
+        DeValue::Array(_) => value.filled_list(Value::path).unwrap_or_default(),
         _ => value.path().into_iter().collect(),
     };
     let mut files: Vec<Spanned<PathBuf>> = Vec::new();

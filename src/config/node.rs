@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     diagnostic::{Fault, Problem},
     reader::Reader,
+    redact,
     schema::{TableSchema, bare},
     span::{Span, Spanned},
 };
@@ -116,6 +117,29 @@ impl<'a> Value<'a> {
     pub(super) fn path_of_key(&self) -> String {
         let path = self.kind.path_of(self.key);
         self.entry.map_or(path.clone(), |entry| format!("{path}.{}", bare(entry)))
+    }
+
+    /// The text as it is written, with quotes.
+    fn written(&self) -> &'a str {
+        let reader: &'a Reader = self.reader;
+        reader.source.text().get(self.span.range.clone()).unwrap_or_default()
+    }
+
+    /// Whether variables were expanded in it.
+    fn is_expanded(&self) -> bool {
+        self.kind.is_of_edge() && self.written().contains("${")
+    }
+
+    /// Whether messages must not show it: as it is written, or as its variables were expanded.
+    fn is_secret(&self) -> bool {
+        fn any_secret(value: &DeValue<'_>) -> bool {
+            match value {
+                DeValue::String(text) => redact::may_be_secret(text),
+                DeValue::Array(items) => items.iter().any(|item| any_secret(item.get_ref())),
+                _ => false,
+            }
+        }
+        self.span.is_secret() || (self.is_expanded() && any_secret(self.toml))
     }
 
     /// Reports an error at this value.

@@ -53,12 +53,16 @@ pub fn settings(input: &Input) -> Parsed {
     };
     let root = Table::new(&reader, EDGE, reader.end(), &document);
     let included = include::files(&root, &mut files);
+    // Each problem so far is of an included file.
     let readers: Vec<Reader> = included.iter().filter_map(|file| include::read(file, &reader)).collect();
+    let is_readable = !reader.has_errors();
     let documents: Vec<_> = readers.iter().map(expanded_document).collect();
     let tables = readers.iter().zip(&documents).filter_map(|(reader, document)| {
         Some(Table::new(reader, INCLUDED, reader.end(), document.as_ref()?))
     });
-    let roots = Roots::new(root, tables.collect(), included.len());
+    let tables: Vec<_> = tables.collect();
+    let is_complete = is_readable && tables.len() == included.len();
+    let roots = Roots::new(root, tables, is_complete);
     let settings = edge::read(&roots);
     roots.finish();
     Parsed {

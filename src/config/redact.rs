@@ -116,6 +116,11 @@ fn descend(path: &str, shown: Shown, value: &Spanned<DeValue<'_>>, spans: &mut V
     }
 }
 
+/// Whether a text, wherever it stands, may contain a secret.
+pub(super) fn may_be_secret(text: &str) -> bool {
+    has_secret(Shown::Address, text)
+}
+
 /// Whether a value that may be shown contains a private key in PEM, a JWK, which may be private, or user information or a query of a URL.
 fn has_secret(shown: Shown, text: &str) -> bool {
     text.contains("PRIVATE KEY")

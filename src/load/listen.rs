@@ -102,7 +102,7 @@ pub fn cannot_bind(key: &str, address: &Spanned<SocketAddr>, error: &io::Error) 
 pub fn unbindable(address: SocketAddr, error: &io::Error) -> Fault {
     let (ip, port) = (address.ip(), address.port());
     let (why, help) = match error.kind() {
-        io::ErrorKind::AddrInUse => in_use(port),
+        io::ErrorKind::AddrInUse => in_use(address),
         io::ErrorKind::PermissionDenied if port < first_unprivileged() => (
             format!(
                 "Permission denied: ports below {} need a privilege that this user does not have",
@@ -134,9 +134,14 @@ pub fn unbindable(address: SocketAddr, error: &io::Error) -> Fault {
 }
 
 /// Who has a port, and what to do about it.
-fn in_use(port: u16) -> (String, String) {
-    let mut owners: Vec<String> = port_owners(port).iter().map(ToString::to_string).collect();
+fn in_use(address: SocketAddr) -> (String, String) {
+    let (found, port) = (port_owners(address), address.port());
+    let mut owners: Vec<String> = found.iter().map(ToString::to_string).collect();
     owners.sort_unstable();
+    if found.iter().any(|owner| owner.id == 1) {
+        let help = "a socket unit has it: let that pass it to the edge, or run: systemctl list-sockets; or use another port";
+        return (format!("Address already in use by {}", all_of(owners)), help.to_owned());
+    }
     if owners.is_empty() {
         let find = format!(
             "to find the program, run as root: ss -ltnp 'sport = :{port}'; stop it, or use another port"

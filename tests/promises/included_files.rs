@@ -101,3 +101,24 @@ fn check_names_a_variable_that_is_not_set() {
         "{printed}"
     );
 }
+
+#[test]
+fn a_secret_in_a_variable_is_not_shown() {
+    for line in [
+        "urls = \"${SECRET}\"",
+        "urls = [\"${SECRET}\"]",
+        "urls = [\"http://127.0.0.1:1\"]\nhost = \"${SECRET}\"",
+        "urls = [\"http://127.0.0.1:1\"]\nforwarded_for = [\"${SECRET}\"]",
+        "urls = [\"http://127.0.0.1:1\"]\nheaders = { a = { env = \"${TOKEN}\" } }",
+    ] {
+        let edge = EdgeBuilder::new("http://127.0.0.1:2")
+            .domain(DOMAIN, "upstream = \"b\"")
+            .extra(&format!("[[upstream]]\nname = \"b\"\n{line}\n"))
+            .environment("SECRET", "https://user:hun$ter2@as.example/?key=hunter2\n")
+            .environment("TOKEN", "hunter2");
+        let output = edge.output("check");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{line}: {printed}");
+        assert!(!printed.contains("ter2"), "{line}: {printed}");
+    }
+}

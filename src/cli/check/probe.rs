@@ -118,8 +118,8 @@ async fn bind(settings: &Settings) -> Vec<Probed> {
 ///
 /// The process that has the address must have that of operators, too: another edge, or another program, may have only one of them.
 fn of_running_edge(address: SocketAddr, running: Option<SocketAddr>) -> Option<String> {
-    let (found, at) = (port_owners(address.port()), running?);
-    if !found.is_empty() && found.is_disjoint(&port_owners(at.port())) {
+    let (found, at) = (port_owners(address), running?);
+    if !found.is_empty() && found.is_disjoint(&port_owners(at)) {
         return None;
     }
     let unknown = if found.is_empty() { ", or by a process that only root can see" } else { "" };

@@ -50,7 +50,7 @@ pub(super) fn server_files(
             return acme.refuse(
                 Fault::new("found acme = true without [acme]: which CA issues the certificate?").help(
                     format!(
-                        "write:\n[acme]\n{directory} = {}\n{agreed} = {}",
+                        "write in edge.toml:\n[acme]\n{directory} = {}\n{agreed} = {}",
                         ACME.example(directory),
                         ACME.example(agreed)
                     ),

@@ -1,6 +1,6 @@
 //! `[[domain]]`: the DNS names that the edge serves, each with its certificate, TLS settings and routes.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{collections::HashSet, ops::RangeInclusive, time::Duration};
 
 use super::{
     acme::Authority,
@@ -114,7 +114,9 @@ fn read(table: &Table<'_>, name: Option<Spanned<String>>, known: &Named<'_>) -> 
 
 /// The index of the upstream that the domain names, or of the only one.
 fn upstream(table: &Table<'_>, upstreams: &Names) -> Option<usize> {
-    let known: Vec<&str> = upstreams.iter().flatten().map(|name| name.value.as_str()).collect();
+    let mut known: Vec<&str> = upstreams.iter().flatten().map(|name| name.value.as_str()).collect();
+    let mut seen = HashSet::new();
+    known.retain(|name| seen.insert(*name));
     let listed = any_of(known.iter().map(|name| quote(name)));
     let Some(value) = table.get("upstream") else {
         if known.len() > 1 && !table.is_misspelt(&["upstream"]) {

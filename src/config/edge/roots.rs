@@ -2,11 +2,7 @@
 
 use toml::de::DeValue;
 
-use crate::config::{
-    diagnostic::{Fault, Problem},
-    node::Table,
-    schema::TableSchema,
-};
+use crate::config::{diagnostic::Fault, node::Table, schema::TableSchema};
 
 /// The root tables.
 pub(in crate::config) struct Roots<'a> {
@@ -18,9 +14,9 @@ pub(in crate::config) struct Roots<'a> {
 }
 
 impl<'a> Roots<'a> {
-    /// `included` may lack some of the files, of which there are `files`.
-    pub(in crate::config) fn new(main: Table<'a>, included: Vec<Table<'a>>, files: usize) -> Self {
-        let is_incomplete = included.len() < files || main.is_misspelt(&["include"]);
+    /// `is_complete` is whether all included files were read.
+    pub(in crate::config) fn new(main: Table<'a>, included: Vec<Table<'a>>, is_complete: bool) -> Self {
+        let is_incomplete = !is_complete || main.is_misspelt(&["include"]);
         Self { main, included, is_incomplete }
     }
 
@@ -40,16 +36,20 @@ impl<'a> Roots<'a> {
         key: &'static str,
         minimal: &str,
     ) -> Vec<Table<'a>> {
-        let (main, missing) = (&self.main, format!("missing: at least one [[{key}]] is needed"));
-        let is_empty_list = |root: &Table<'a>| {
-            root.get(key).filter(|value| matches!(value.toml, DeValue::Array(items) if items.is_empty()))
+        let tables = self.tables(kind, key);
+        // What is written and not a list was reported.
+        let is_empty = |root: &Table<'a>| match root.get(key) {
+            Some(value) => matches!(value.toml, DeValue::Array(items) if items.is_empty()),
+            None => true,
         };
-        if self.all().all(|root| root.key_span(key).is_none()) && !self.may_have_more(key) {
-            main.reader.report(Problem::error(&main.span, key, missing).help(minimal));
-        } else if let Some(empty) = self.included.is_empty().then(|| is_empty_list(main)).flatten() {
-            return empty.refuse(Fault::new(missing).help(minimal)).unwrap_or_default();
+        if tables.is_empty() && self.all().all(is_empty) && !self.may_have_more(key) {
+            let fault = Fault::new(format!("missing: at least one [[{key}]] is needed")).help(minimal);
+            match self.all().find_map(|root| root.get(key)) {
+                Some(empty) => return empty.refuse(fault).unwrap_or_default(),
+                None => self.main.reader.report(fault.at(&self.main.span, key)),
+            }
         }
-        self.tables(kind, key)
+        tables
     }
 
     /// Whether there may be further tables than those that were read: a name is misspelt, or a file cannot be read.

@@ -50,5 +50,10 @@ fn variable(text: &str) -> Result<SecretSource, Fault> {
     if variable::is_name(text) {
         return Ok(SecretSource::Env(text.to_owned()));
     }
-    Err(Fault::new("invalid name of an environment variable").help("write env = \"CNAME_API_KEY\""))
+    let inner = text
+        .strip_prefix("${")
+        .and_then(|text| text.strip_suffix('}'))
+        .filter(|name| variable::is_name(name));
+    let name = inner.unwrap_or("CNAME_API_KEY");
+    Err(Fault::new("invalid name of an environment variable").help(format!("write env = \"{name}\"")))
 }

@@ -45,6 +45,11 @@ impl Value<'_> {
         }
         match read(text) {
             Ok(value) => Some(self.locate(value)),
+            Err(_) if self.is_expanded() && self.is_secret() => {
+                let what =
+                    format!("found the value of a variable, which may be a secret, expected {expected}");
+                self.refuse(Fault::new(what).help("set the variable to such a value"))
+            }
             Err(fault) => {
                 self.refuse(guess::invisible_fault(self, text, |text| read(text).is_ok()).unwrap_or(fault))
             }
@@ -188,9 +193,8 @@ impl Value<'_> {
 
     /// Whether the string is written as one variable, which may stand for a number or a boolean.
     fn is_variable(&self) -> bool {
-        let written = self.reader.source.text().get(self.span.range.clone()).unwrap_or_default();
-        let inner = written.trim_matches(['"', '\'']);
-        self.kind.is_of_edge() && inner.starts_with("${") && inner.find('}') == inner.len().checked_sub(1)
+        let inner = self.written().trim_matches(['"', '\'']);
+        self.is_expanded() && inner.starts_with("${") && inner.find('}') == inner.len().checked_sub(1)
     }
 
     /// Reports a value of the wrong type, with the value that was probably meant, as TOML writes it.
@@ -200,7 +204,7 @@ impl Value<'_> {
 
     pub(super) fn wrong_type_fault(&self, expected: &str, meant: Option<&str>) -> Fault {
         let found = match self.toml {
-            _ if self.span.is_secret() => {
+            _ if self.is_secret() => {
                 let found = self.toml.type_str();
                 format!("{} {found}", article(found))
             }
@@ -212,6 +216,10 @@ impl Value<'_> {
             DeValue::Array(_) => "a list".to_owned(),
             DeValue::Table(_) => "a table".to_owned(),
         };
+        if self.is_expanded() {
+            let fault = Fault::new(format!("found {found}, expected {expected}"));
+            return fault.help("set the variable to such a value, or write the value itself");
+        }
         let found_variable = self.toml.as_str().and_then(variable);
         let why = if found_variable.is_some() { ": such variables are not expanded" } else { "" };
         let fault = Fault::new(format!("found {found}, expected {expected}{why}"));

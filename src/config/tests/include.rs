@@ -117,3 +117,24 @@ fn a_secret_of_an_included_file_is_hidden() {
     let (_, rendered, _folder) = read(&[("edge.toml", &main), ("edge.d/a.toml", included)]);
     assert!(rendered.contains("edge.d/a.toml:3:") && !rendered.contains("hunter2"), "{rendered}");
 }
+
+#[test]
+fn empty_lists_in_all_files_are_errors() {
+    for (main, included) in
+        [("domain = []\nupstream = []\n", "# none\n"), ("", "domain = []\nupstream = []\n")]
+    {
+        let (_, rendered, _folder) =
+            read(&[("edge.toml", &format!("include = \"edge.d\"\n{main}")), ("edge.d/a.toml", included)]);
+        for key in ["domain", "upstream"] {
+            let expected = format!("error: {key}: missing: at least one [[{key}]] is needed\n");
+            assert!(rendered.contains(&expected), "{rendered}");
+        }
+        assert!(rendered.ends_with("2 errors, 0 warnings\n"), "{rendered}");
+    }
+}
+
+#[test]
+fn a_folder_without_files_causes_no_second_problem() {
+    let (_, rendered, _folder) = read(&[("edge.toml", "include = \"edge.d\"\n"), ("edge.d/notes", "")]);
+    assert!(rendered.ends_with("1 error, 0 warnings\n"), "{rendered}");
+}

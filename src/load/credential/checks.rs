@@ -96,10 +96,9 @@ pub(super) fn check_chain(
 
 /// Whether the certificate at `index` bears the name of another one's issuer.
 fn has_issued_another(facts: &ClientCertificate, index: usize, chain: &[CertificateDer<'static>]) -> bool {
-    let others = chain.iter().enumerate().filter(|(other, _)| *other != index);
-    let parsed = others.filter_map(|(_, der)| ClientCertificate::from_chain(std::slice::from_ref(der)).ok());
-    let subject = facts.subject().to_rfc4514();
-    parsed.into_iter().any(|other| other.issuer().to_rfc4514() == subject)
+    let others = chain.iter().filter(|der| chain.get(index) != Some(*der));
+    let mut parsed = others.filter_map(|der| ClientCertificate::from_chain(std::slice::from_ref(der)).ok());
+    parsed.any(|other| facts.subject().matches(other.issuer()))
 }
 
 /// Why the certificate is not valid now, such as `has expired (on ...)`. None if it is valid.

@@ -17,6 +17,7 @@ pub(super) fn needed(before: &Settings, after: &Settings) -> Vec<Problem> {
         ("limits.drain_delay", before.limits.drain_delay != after.limits.drain_delay),
         ("limits.drain_timeout", before.limits.drain_timeout != after.limits.drain_timeout),
         ("log.format", before.log.format != after.log.format),
+        ("log.access_format", before.log.access_format != after.log.access_format),
         ("log.level", before.log.level != after.log.level),
         ("log.file", before.log.to.file() != after.log.to.file()),
         ("log.to", before.log.to != after.log.to && before.log.to.file() == after.log.to.file()),
