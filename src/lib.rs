@@ -31,6 +31,7 @@
 //! * [`jose`]: signed tokens, their keys and claims;
 //! * [`net`]: streams with batched writes;
 //! * [`pem`]: strict parsing of PEM and DER;
+//! * [`pbe`]: private keys and keystores with a password;
 //! * [`header`]: the lists of header names, and how upstreams may confuse them;
 //! * [`oauth`]: the parameters of a request, parsed once;
 //! * [`replay`]: the used `jti` values of assertions;
@@ -66,6 +67,7 @@ pub mod oauth;
 pub mod observe;
 pub mod otlp;
 pub mod outbound;
+pub mod pbe;
 pub mod pem;
 pub mod rate;
 pub mod reload;

@@ -39,7 +39,7 @@ pub fn certificates(file: &[u8]) -> Result<Vec<Certificate>, Fault> {
     certificates_in(file, false)
 }
 
-/// Parses the certificates of a file that may also contain a private key, see [`private_key_beside_certificates`].
+/// Parses the certificates of a file that may also contain a private key, see [`private_key_or_encrypted`].
 ///
 /// # Errors
 ///
@@ -62,27 +62,50 @@ pub fn crls(file: &[u8]) -> Result<Vec<Object<Vec<u8>>>, Fault> {
     objects(file, Wanted::Crl, |_| false, std::mem::take)
 }
 
-/// Parses the only private key of a PEM file.
+/// The private key of a file.
+pub enum PrivateKey {
+    /// One that anybody can use who can read the file.
+    Plain(PrivateKeyDer<'static>),
+    /// An `EncryptedPrivateKeyInfo` (RFC 7468 section 11) in DER.
+    Encrypted {
+        /// The object.
+        der: Zeroizing<Vec<u8>>,
+        /// The line of its BEGIN boundary, from 1.
+        line: usize,
+    },
+}
+
+/// Parses the only private key of a PEM file, which may be encrypted, and may be beside certificates, see
+/// [`certificates_beside_key`].
+///
+/// # Errors
+///
+/// If the file contains anything else. The error contains no part of a key.
+pub fn private_key_or_encrypted(file: &[u8], beside_certificates: bool) -> Result<PrivateKey, Fault> {
+    key_in(file, beside_certificates)
+}
+
+/// The fault of an encrypted private key where none can be decrypted.
+#[must_use]
+pub fn encrypted_key(line: usize) -> Fault {
+    Fault::unexpected(Wanted::Key, &Kind::EncryptedKey, Some(line))
+}
+
+/// Parses the only private key of a PEM file, which must not be encrypted.
 ///
 /// # Errors
 ///
 /// If the file contains anything else. The error contains no part of a key.
 pub fn private_key(file: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
-    key_in(file, false)
+    match key_in(file, false)? {
+        PrivateKey::Plain(key) => Ok(key),
+        PrivateKey::Encrypted { line, .. } => Err(encrypted_key(line)),
+    }
 }
 
-/// Parses the private key of a file that may also contain certificates, see [`certificates_beside_key`].
-///
-/// # Errors
-///
-/// If the file contains anything else. The error contains no part of a key.
-pub fn private_key_beside_certificates(file: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
-    key_in(file, true)
-}
-
-fn key_in(file: &[u8], beside_certificates: bool) -> Result<PrivateKeyDer<'static>, Fault> {
+fn key_in(file: &[u8], beside_certificates: bool) -> Result<PrivateKey, Fault> {
     const WANTED: Wanted = Wanted::Key;
-    let mut found: Option<(usize, PrivateKeyDer<'static>)> = None;
+    let mut found: Option<(usize, PrivateKey)> = None;
     let mut sections = text::sections_of(file, WANTED)?.into_iter().peekable();
     while let Some(section) = sections.next() {
         let form = match section.kind() {
@@ -91,7 +114,8 @@ fn key_in(file: &[u8], beside_certificates: bool) -> Result<PrivateKeyDer<'stati
             Kind::EcParameters if sections.peek().is_some_and(|next| next.label == "EC PRIVATE KEY") => {
                 continue;
             }
-            Kind::Key(form) => form,
+            Kind::Key(form) => Some(form),
+            Kind::EncryptedKey => None,
             other => return Err(Fault::unexpected(WANTED, &other, Some(section.line))),
         };
         let line = section.line;
@@ -99,13 +123,17 @@ fn key_in(file: &[u8], beside_certificates: bool) -> Result<PrivateKeyDer<'stati
         if let Some((first, _)) = found {
             return Err(Fault::second_key(line, first));
         }
+        let Some(form) = form else {
+            found = Some((line, PrivateKey::Encrypted { der, line }));
+            continue;
+        };
         let der = std::mem::take(&mut *der);
         let key = match form {
             KeyForm::Pkcs8 => PrivatePkcs8KeyDer::from(der).into(),
             KeyForm::Pkcs1 => PrivatePkcs1KeyDer::from(der).into(),
             KeyForm::Sec1 => PrivateSec1KeyDer::from(der).into(),
         };
-        found = Some((line, key));
+        found = Some((line, PrivateKey::Plain(key)));
     }
     found.map(|(_, key)| key).ok_or_else(|| Fault::missing(WANTED))
 }
@@ -180,7 +208,7 @@ fn objects<T>(
 
 impl Section {
     fn kind(&self) -> Kind {
-        if self.is_encrypted { Kind::EncryptedKey } else { Kind::of_label(&self.label) }
+        if self.is_encrypted { Kind::TraditionalEncryptedKey } else { Kind::of_label(&self.label) }
     }
 
     /// The DER, validated to be one object of the kind in the label.

@@ -14,6 +14,7 @@ pub mod http1_response;
 pub mod jose;
 pub mod json;
 pub mod key_set;
+pub mod pbe;
 pub mod pem;
 pub mod proxy_header;
 pub mod request_object;

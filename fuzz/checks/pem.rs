@@ -1,7 +1,7 @@
 //! PEM files: each BEGIN line becomes an object or an error, and the objects are those that rustls' reader finds.
 
 use mtls_edge::pem::{
-    certificates, certificates_beside_key, crls, private_key, private_key_beside_certificates,
+    PrivateKey, certificates, certificates_beside_key, crls, private_key, private_key_or_encrypted,
 };
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
 
@@ -27,12 +27,20 @@ pub fn check(file: &[u8]) {
         compare(file, &found, reference);
     }
     let key = private_key(file);
-    let beside = private_key_beside_certificates(file);
+    let beside = match private_key_or_encrypted(file, true) {
+        Ok(PrivateKey::Plain(key)) => Some(key),
+        Ok(PrivateKey::Encrypted { der, .. }) => {
+            assert_eq!(length(&der), Some(der.len()), "not one DER element");
+            assert!(key.is_err());
+            None
+        }
+        Err(_) => None,
+    };
     if let Ok(key) = &key {
         assert_eq!(begins - upper.matches("BEGIN EC PARAMETERS").count(), 1);
-        assert_eq!(beside.as_ref(), Ok(key), "a key alone is a key beside no certificates");
+        assert_eq!(beside.as_ref(), Some(key), "a key alone is a key beside no certificates");
     }
-    if let Ok(key) = &beside
+    if let Some(key) = &beside
         && !has_mark(file)
     {
         assert_eq!(PrivateKeyDer::from_pem_slice(&for_rustls).ok().as_ref(), Some(key));

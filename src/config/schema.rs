@@ -18,7 +18,10 @@ pub(super) use self::{
 };
 
 #[cfg(test)]
-pub(super) use self::key::Form;
+pub(super) use self::{
+    edge::{ADMIN_PASSWORD, DOMAIN_PASSWORD, UPSTREAM_PASSWORD},
+    key::Form,
+};
 
 /// The table with this path.
 pub(super) fn table_of(path: &str) -> Option<&'static TableSchema> {
@@ -53,7 +56,7 @@ pub(super) const TABLES: &[&TableSchema] = &[
 
 /// Names of keys in other standards and programs (the metadata of RFC 7591, RFC 8705 and RFC 9101, the members of a JWK, the output
 /// of tools), with our names.
-pub(super) const SYNONYMS: [(&str, &str); 46] = [
+pub(super) const SYNONYMS: [(&str, &str); 48] = [
     ("x5t#S256", "thumbprint"),
     ("x5t", "thumbprint"),
     ("fingerprint", "thumbprint"),
@@ -99,5 +102,7 @@ pub(super) const SYNONYMS: [(&str, &str); 46] = [
     ("introspection_endpoint", "introspection"),
     ("key", "private_key"),
     ("key", "public_key"),
+    ("key_password", "private_key_password"),
+    ("passphrase", "private_key_password"),
     ("url", "urls"),
 ];

@@ -296,13 +296,15 @@ pub struct Upstream {
     pub policy: OriginPolicy,
 }
 
-/// The files of a client certificate.
+/// The files of a certificate of the edge.
 #[derive(Clone, Debug)]
 pub struct KeyPair {
-    /// The PEM chain, leaf first.
+    /// The PEM chain, leaf first; or a PKCS#12 file with the key.
     pub certificate: Spanned<PathBuf>,
     /// The PEM private key; possibly the file of the certificate.
     pub private_key: Spanned<PathBuf>,
+    /// The password of the private key or the PKCS#12 file. In a domain, it is the same for all certificates. Default: none is needed.
+    pub password: Option<Spanned<SecretSource>>,
 }
 
 impl Settings {
@@ -328,7 +330,7 @@ impl Settings {
     }
 }
 
-/// The source of a header's secret value. `Debug` shows the source, not the value.
+/// The source of a secret. `Debug` shows the source, not the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// `{ file = "…" }`: the file's text, without surrounding whitespace.

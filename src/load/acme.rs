@@ -73,6 +73,7 @@ pub(super) fn load_acme(
         role: Role::Acme(domain),
         certificate: path,
         private_key: path,
+        password: None,
         in_use,
         now,
     };

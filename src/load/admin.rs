@@ -9,7 +9,7 @@ use rustls::{crypto::aws_lc_rs, sign::CertifiedKey};
 use zeroize::Zeroizing;
 
 use super::{
-    credential::{CredentialFiles, InUse, Role, load_credential, read_key},
+    credential::{CredentialFiles, InUse, Password, Role, load_credential, load_plain_key},
     pem::read_certificates,
     purpose::Purpose,
     secret::secret_text,
@@ -66,15 +66,20 @@ fn tls(
     clock: &Clock,
     problems: &mut Vec<Problem>,
 ) -> Option<Arc<OperatorTls>> {
+    let password = identity.password.as_ref().map(Password::new);
     let files = CredentialFiles {
         provider: &aws_lc_rs::default_provider(),
         role: Role::Admin,
         certificate: &identity.certificate,
         private_key: &identity.private_key,
+        password: password.as_ref(),
         in_use,
         now: clock.now(),
     };
     let loaded = load_credential(&files, problems);
+    if let (Some(password), true) = (&password, loaded.is_some()) {
+        password.report_unused(files.role, problems);
+    }
     let mut client_cas = Vec::new();
     let mut is_usable = true;
     for file in client_ca {
@@ -108,7 +113,7 @@ fn tls(
 /// If a file cannot be read, or the key cannot be used. Whether they belong together shows in the handshake.
 pub fn operator_identity(certificate: &Path, private_key: &Path) -> Result<ServerCredential, Fault> {
     let chain = read_certificates(certificate)?;
-    let (key, _) = read_key(&aws_lc_rs::default_provider(), private_key, false).0?;
+    let key = load_plain_key(&aws_lc_rs::default_provider(), private_key)?;
     Ok(Arc::new(CertifiedKey::new(chain, key)))
 }
 

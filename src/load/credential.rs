@@ -1,8 +1,12 @@
 //! Loads a certificate and its private key from files: a domain's own, or those that the edge shows to an upstream.
 
 mod checks;
+mod format;
+mod key;
+mod keystore;
 
 pub(super) use checks::{ACME_HELP, is_named};
+pub(super) use key::{Password, load_plain_key};
 
 use std::{
     path::{Path, PathBuf},
@@ -14,9 +18,8 @@ use rustls::{
     sign::{CertifiedKey, SigningKey},
 };
 use rustls_pki_types::CertificateDer;
-use sha2::Digest;
 
-use super::pem::{certificates_beside_key, invalid_content, read_certificates};
+use super::pem::{certificates_beside_key, read_certificates};
 use crate::{
     clock::Timestamp,
     config::{Fault, Problem, Spanned, file},
@@ -60,6 +63,34 @@ impl Role<'_> {
         }
     }
 
+    /// The key with the password of the private key.
+    const fn password_key(self) -> &'static str {
+        match self {
+            Self::Server(_) => "domain.private_key_password",
+            Self::Admin => "admin.private_key_password",
+            Self::Acme(_) => "domain.acme",
+            Self::Client => "upstream.private_key_password",
+        }
+    }
+
+    /// The heading of the table.
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Server(_) | Self::Acme(_) => "[[domain]]",
+            Self::Admin => "[admin]",
+            Self::Client => "[[upstream]]",
+        }
+    }
+
+    /// A name for its files in examples.
+    const fn file_name(self) -> &'static str {
+        match self {
+            Self::Server(_) | Self::Acme(_) => "server",
+            Self::Admin => "admin",
+            Self::Client => "edge",
+        }
+    }
+
     /// The name of the certificate's key, without its table.
     fn certificate_name(self) -> &'static str {
         self.certificate_key().rsplit('.').next().unwrap_or_default()
@@ -92,10 +123,12 @@ pub(super) struct CredentialFiles<'a> {
     pub(super) provider: &'a CryptoProvider,
     /// What they are used for.
     pub(super) role: Role<'a>,
-    /// The PEM chain.
+    /// The PEM chain, or a keystore with the key.
     pub(super) certificate: &'a Spanned<PathBuf>,
     /// The PEM key; possibly the file of the certificate.
     pub(super) private_key: &'a Spanned<PathBuf>,
+    /// Decrypts the key.
+    pub(super) password: Option<&'a Password<'a>>,
     /// What the edge does with a certificate that is not valid now.
     pub(super) in_use: InUse<'a>,
     /// The time to check validity at.
@@ -136,21 +169,11 @@ pub(super) fn load_credential(
         );
         return None;
     }
-    let chain = match read_chain(&certificate.value, is_shared) {
-        Ok(chain) => Some(chain),
-        Err(fault) => {
-            let help = if is_shared {
-                let name = role.certificate_name();
-                format!("{name} and private_key name the same file: use two files, or put both into this one")
-            } else {
-                format!("provide a PEM file with {} first, then its intermediates", role.owner())
-            };
-            problems.push(fault.or_help(help).at(&certificate.span, role.certificate_key()));
-            None
-        }
+    let keystore = if is_shared { format::content(&certificate.value) } else { None };
+    let (chain, (key, key_file)) = match keystore {
+        Some(content) => keystore::load(files, &content, problems)?,
+        None => load_pem(files, is_shared, problems)?,
     };
-    let key = load_key(files, is_shared, problems);
-    let (chain, (key, key_file)) = (chain?, key?);
     let own = find_certificate_of(&chain, &key);
     let credential = CertifiedKey::new(chain, key);
     let keys_match = match credential.keys_match() {
@@ -180,10 +203,36 @@ pub(super) fn load_credential(
     }
 }
 
+/// Loads the chain and the key from PEM.
+fn load_pem(
+    files: &CredentialFiles<'_>,
+    is_shared: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<(Vec<CertificateDer<'static>>, key::LoadedKey)> {
+    let (certificate, role) = (files.certificate, files.role);
+    let chain = match read_chain(&certificate.value, is_shared) {
+        Ok(chain) => Some(chain),
+        Err(fault) => {
+            let name = role.certificate_name();
+            let help = if is_shared {
+                format!("{name} and private_key name the same file: use two files, or put both into this one")
+            } else {
+                format!("provide a PEM file with {} first, then its intermediates", role.owner())
+            };
+            let fault = format::advice(fault.or_help(help), &certificate.value, "private_key");
+            problems.push(fault.at(&certificate.span, role.certificate_key()));
+            None
+        }
+    };
+    let key = key::load_key(files, is_shared, problems);
+    Some((chain?, key?))
+}
+
 /// Whether the certificate's file contains the key, and the key's file the certificate.
 fn are_swapped(certificate: &Path, key: &Path) -> bool {
     let has_key = |path: &Path| {
-        file::read_with_mode(path, file::LIMIT).is_ok_and(|content| pem::private_key(&content.bytes).is_ok())
+        file::read_with_mode(path, file::LIMIT)
+            .is_ok_and(|content| pem::private_key_or_encrypted(&content.bytes, false).is_ok())
     };
     // In this order a valid certificate is not read as a key.
     read_certificates(certificate).is_err() && has_key(certificate) && read_certificates(key).is_ok()
@@ -230,49 +279,4 @@ fn read_chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>
     }
     let content = file::read_with_mode(path, file::LIMIT).map_err(|error| file::unreadable(path, &error))?;
     certificates_beside_key(path, &content.bytes)
-}
-
-fn load_key(
-    files: &CredentialFiles<'_>,
-    with_certificates: bool,
-    problems: &mut Vec<Problem>,
-) -> Option<(Arc<dyn SigningKey>, [u8; 32])> {
-    let (place, key) = (files.private_key, files.role.private_key_key());
-    let path = &place.value;
-    let (loaded, mode) = read_key(files.provider, path, with_certificates);
-    if let Some(mode) = mode.filter(|mode| mode & 0o007 != 0) {
-        let what = format!("{} can be read by others (mode {mode:03o})", path.display());
-        problems.push(Problem::warning(&place.span, key, what).help(file::chmod("o=", path)));
-    }
-    loaded.map_err(|fault| problems.push(fault.at(&place.span, key))).ok()
-}
-
-type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);
-
-/// Returns the key with the hash of its file, and the mode of the file that was read.
-pub(super) fn read_key(
-    provider: &CryptoProvider,
-    path: &Path,
-    with_certificates: bool,
-) -> (Result<LoadedKey, Fault>, Option<u32>) {
-    let content = match file::read_with_mode(path, file::LIMIT) {
-        Ok(content) => content,
-        Err(error) => {
-            let help = "name the file with the certificate's private key; a relative path starts at the folder of edge.toml";
-            return (Err(file::unreadable(path, &error).or_help(help)), None);
-        }
-    };
-    let key = if with_certificates {
-        pem::private_key_beside_certificates(&content.bytes)
-    } else {
-        pem::private_key(&content.bytes)
-    };
-    let loaded = key.map_err(|fault| invalid_content(path, &fault)).and_then(|key| {
-        // The library's own error does not help an operator.
-        let unusable = " contains a private key that TLS cannot use, expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519";
-        provider.key_provider.load_private_key(key).map_err(|_| file::fault(path, unusable))
-    });
-    let hash = sha2::Sha256::digest(&*content.bytes).into();
-    let help = "provide an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password";
-    (loaded.map(|key| (key, hash)).map_err(|fault| fault.or_help(help)), Some(content.mode))
 }

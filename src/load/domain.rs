@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{
     acme::{AcmeFile, load_acme},
-    credential::{ACME_HELP, CredentialFiles, LoadedCredential, Role, is_named, load_credential},
+    credential::{ACME_HELP, CredentialFiles, LoadedCredential, Password, Role, is_named, load_credential},
     purpose::Purpose,
     ticket_keys::ticket_secrets,
 };
@@ -147,12 +147,15 @@ fn credential(
         return ordered(loaded, certificate, active(settings, previous), problems);
     }
     let provider = tls::provider(settings.tls.cipher_suites);
+    // The same for all of them.
+    let password = settings.key_pairs.first().and_then(|pair| pair.password.as_ref()).map(Password::new);
     let mut load = |pair: &KeyPair| {
         let files = CredentialFiles {
             provider: &provider,
             role: Role::Server(&settings.name.value),
             certificate: &pair.certificate,
             private_key: &pair.private_key,
+            password: password.as_ref(),
             in_use: purpose.in_use(&active_certificates),
             now,
         };
@@ -161,6 +164,9 @@ fn credential(
     // All of them, to report their problems.
     let loaded: Vec<Option<LoadedCredential>> = settings.key_pairs.iter().map(&mut load).collect();
     let Some(loaded) = loaded.into_iter().collect::<Option<Vec<_>>>() else { return Credential::Failed };
+    if let Some(password) = &password {
+        password.report_unused(Role::Server(&settings.name.value), problems);
+    }
     match same_key_type(&settings.key_pairs, &loaded) {
         None => Credential::Loaded(loaded),
         Some(problem) => {

@@ -34,6 +34,10 @@ pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
     let headers = headers.chain(settings.traces.iter().flat_map(|traces| &traces.headers));
     let secrets = headers.map(|(_, source)| source);
     let mut secrets: Vec<&Spanned<SecretSource>> = secrets.chain(&settings.admin.token).collect();
+    let key_pairs = settings.upstreams.iter().filter_map(|upstream| upstream.identity.as_ref());
+    let key_pairs = key_pairs.chain(&settings.admin.identity);
+    let key_pairs = key_pairs.chain(settings.domains.iter().flat_map(|domain| &domain.key_pairs));
+    secrets.extend(key_pairs.filter_map(|pair| pair.password.as_ref()));
     secrets.extend(settings.acme.iter().filter_map(|acme| Some(&acme.external_account.as_ref()?.key)));
     for issuer in &settings.token_issuers {
         match &issuer.verification {

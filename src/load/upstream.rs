@@ -9,7 +9,7 @@ use http::HeaderValue;
 use rustls::{RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
 
 use super::{
-    credential::{CredentialFiles, InUse, LoadedCredential, Role, load_credential},
+    credential::{CredentialFiles, InUse, LoadedCredential, Password, Role, load_credential},
     pem::read_certificates,
     purpose::Purpose,
     secret::load_headers,
@@ -51,15 +51,21 @@ fn load_target(
     let place = TlsPlace { ca: upstream.ca.as_ref(), otherwise: &upstream.name.span, key: "upstream.ca" };
     let has_tls = upstream.urls.iter().any(|url| url.value.uses_tls());
     let identity = upstream.identity.as_ref().filter(|_| has_tls).and_then(|identity| {
+        let password = identity.password.as_ref().map(Password::new);
         let files = CredentialFiles {
             provider: &aws_lc_rs::default_provider(),
             role: Role::Client,
             certificate: &identity.certificate,
             private_key: &identity.private_key,
+            password: password.as_ref(),
             in_use,
             now,
         };
-        load_credential(&files, problems)
+        let loaded = load_credential(&files, problems)?;
+        if let Some(password) = &password {
+            password.report_unused(files.role, problems);
+        }
+        Some(loaded)
     });
     let tls = if has_tls { client_tls(&place, identity, problems) } else { None };
     let host = upstream.host.as_ref().and_then(|host| HeaderValue::from_str(&host.value).ok());

@@ -66,7 +66,10 @@ pub(super) enum Kind {
     Pkcs12,
     Key(KeyForm),
     DsaKey,
+    /// PKCS#8, encrypted with a password (RFC 5958 section 3).
     EncryptedKey,
+    /// A key in a section with the header `Proc-Type: 4,ENCRYPTED` (RFC 1421).
+    TraditionalEncryptedKey,
     OpensshKey,
     /// A SubjectPublicKeyInfo (RFC 7468 section 13).
     PublicKey,
@@ -107,7 +110,7 @@ impl Kind {
 
     /// Whether it is expected in a file with a private key.
     pub(super) fn is_of_key_file(&self) -> bool {
-        matches!(self, Self::Key(_) | Self::EcParameters)
+        matches!(self, Self::Key(_) | Self::EncryptedKey | Self::TraditionalEncryptedKey | Self::EcParameters)
     }
 
     /// The command or step that converts it to what is wanted; `{file}` and `{new}` are placeholders for file names.
@@ -135,12 +138,22 @@ impl Kind {
             (Wanted::Certificate, Self::AttributeCertificate) => {
                 "an attribute certificate cannot be used for TLS: remove it, and use the certificate itself"
             }
-            (Wanted::Certificate, Self::Key(_) | Self::EncryptedKey | Self::OpensshKey | Self::DsaKey)
-                if is_der =>
-            {
-                "use the file with the certificate, not its key"
-            }
-            (Wanted::Certificate, Self::Key(_) | Self::EncryptedKey | Self::OpensshKey | Self::DsaKey) => {
+            (
+                Wanted::Certificate,
+                Self::Key(_)
+                | Self::EncryptedKey
+                | Self::TraditionalEncryptedKey
+                | Self::OpensshKey
+                | Self::DsaKey,
+            ) if is_der => "use the file with the certificate, not its key",
+            (
+                Wanted::Certificate,
+                Self::Key(_)
+                | Self::EncryptedKey
+                | Self::TraditionalEncryptedKey
+                | Self::OpensshKey
+                | Self::DsaKey,
+            ) => {
                 "use the file with the certificate, not its key; if it contains both, run: openssl crl2pkcs7 -nocrl -certfile {file} | openssl pkcs7 -print_certs -out {new}"
             }
             (Wanted::Certificate, _) => {
@@ -156,7 +169,13 @@ impl Kind {
                 "run: openssl pkcs7 -in {file} -print_certs | openssl crl -out {new}"
             }
             (Wanted::Crl, _) => "keep only CRLs in the file: openssl crl -in {file} -out {new}",
+            (Wanted::Key, Self::EncryptedKey) if is_der => {
+                "run: openssl pkcs8 -inform DER -in {file} -out {new}, which removes the password"
+            }
             (Wanted::Key, Self::EncryptedKey) => "remove the password: openssl pkey -in {file} -out {new}",
+            (Wanted::Key, Self::TraditionalEncryptedKey) => {
+                "convert it, with the password: openssl pkcs8 -topk8 -in {file} -out {new}; or remove the password: openssl pkey -in {file} -out {new}"
+            }
             (Wanted::Key, Self::Key(_)) if is_der => "run: openssl pkey -inform DER -in {file} -out {new}",
             (Wanted::Key, Self::Pkcs12) => {
                 "run: openssl pkcs12 -in {file} -nocerts -noenc -out {file}.key, and name that file"
@@ -181,7 +200,7 @@ impl Kind {
             (Wanted::PublicKey, Self::Key(_) | Self::EncryptedKey) if is_der => {
                 "the private key belongs to the application alone; its public part is printed by: openssl pkey -inform DER -in {file} -pubout"
             }
-            (Wanted::PublicKey, Self::Key(_) | Self::EncryptedKey) => {
+            (Wanted::PublicKey, Self::Key(_) | Self::EncryptedKey | Self::TraditionalEncryptedKey) => {
                 "the private key belongs to the application alone; its public part is printed by: openssl pkey -in {file} -pubout"
             }
             (Wanted::PublicKey, Self::OpensshKey) => {
@@ -213,6 +232,9 @@ impl fmt::Display for Kind {
             Self::Key(_) => "a private key",
             Self::DsaKey => "a DSA private key",
             Self::EncryptedKey => "a private key that is encrypted with a password",
+            Self::TraditionalEncryptedKey => {
+                "a private key that is encrypted with a password in the traditional form (Proc-Type: 4,ENCRYPTED)"
+            }
             Self::OpensshKey => "a private key in OpenSSH's own format",
             Self::PublicKey => "a public key",
             Self::RsaPublicKey => "an RSA public key in PKCS#1 (RSA PUBLIC KEY)",

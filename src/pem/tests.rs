@@ -275,12 +275,12 @@ fn a_key_beside_certificates_is_accepted_only_if_expected() {
     let made = made();
     let both = section("CERTIFICATE", &made.certificate) + &section("PRIVATE KEY", &made.key);
     assert_eq!(message(certificates_beside_key(both.as_bytes()).map(|found| found.len())), "1 read");
-    assert_eq!(message(private_key_beside_certificates(both.as_bytes()).map(|_| 1)), "1 read");
+    assert_eq!(message(private_key_or_encrypted(both.as_bytes(), true).map(|_| 1)), "1 read");
     assert!(cas(&both).contains("found a private key"));
     assert!(key(&both).contains("found a certificate"));
     let list = both + &section("X509 CRL", &made.crl);
     assert!(message(certificates_beside_key(list.as_bytes()).map(|found| found.len())).contains("a CRL"));
-    assert!(message(private_key_beside_certificates(list.as_bytes()).map(|_| 1)).contains("a CRL"));
+    assert!(message(private_key_or_encrypted(list.as_bytes(), true).map(|_| 1)).contains("a CRL"));
 }
 
 proptest! {
@@ -306,7 +306,7 @@ proptest! {
         if let Ok(found) = crls(text.as_bytes()) {
             prop_assert_eq!(found.len(), begins, "{:?}", text);
         }
-        let _ = (private_key(text.as_bytes()), private_key_beside_certificates(text.as_bytes()));
+        let _ = (private_key(text.as_bytes()), private_key_or_encrypted(text.as_bytes(), true));
     }
 
     #[test]

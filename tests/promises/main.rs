@@ -72,6 +72,8 @@ mod inspect;
 mod inspect_keys;
 mod inspect_tokens;
 mod journal;
+mod key_passwords;
+mod keystores;
 mod lenient;
 mod limits;
 mod log_bounds;

@@ -26,6 +26,8 @@ mod jose;
 mod json;
 #[path = "../../fuzz/checks/key_set.rs"]
 mod key_set;
+#[path = "../../fuzz/checks/pbe.rs"]
+mod pbe;
 #[path = "../../fuzz/checks/pem.rs"]
 mod pem;
 #[path = "../../fuzz/checks/proxy_header.rs"]
@@ -141,6 +143,11 @@ proptest! {
     }
 
     #[test]
+    fn a_keystore_is_opened_with_a_key_and_a_certificate_or_refused(input in input("pbe")) {
+        pbe::check(&input);
+    }
+
+    #[test]
     fn an_assertion_is_accepted_if_it_is_by_the_key_for_us_now(input in input("assertion")) {
         assertion::check(&input);
     }
@@ -187,7 +194,7 @@ fn an_operators_request_is_answered_with_data() {
 #[test]
 fn every_seed_as_it_is_passes_its_check() {
     type Check = fn(&[u8]);
-    let checks: [(&str, Check); 12] = [
+    let checks: [(&str, Check); 13] = [
         ("assertion", assertion::check),
         ("certificate_key", certificate_key::check),
         ("config", config::check),
@@ -197,6 +204,7 @@ fn every_seed_as_it_is_passes_its_check() {
         ("jose", jose::check),
         ("json", json::check),
         ("key_set", key_set::check),
+        ("pbe", pbe::check),
         ("pem", pem::check),
         ("proxy_header", proxy_header::check),
         ("request_object", request_object::check),

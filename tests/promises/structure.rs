@@ -42,6 +42,7 @@ const ORDER: &[&str] = &[
     "jose",
     "net",
     "pem",
+    "pbe",
     "header",
     "oauth",
     "replay",

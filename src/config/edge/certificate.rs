@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use toml::de::DeValue;
 
-use super::acme::Authority;
+use super::{acme::Authority, key_pair};
 use crate::config::{
     diagnostic::Fault,
     node::{Table, Value},
     schema::ACME,
-    settings::{Acme, KeyPair},
+    settings::{Acme, KeyPair, SecretSource},
     span::Spanned,
 };
 
@@ -34,11 +34,12 @@ pub(super) fn server_files(
         let (certificates, private_keys) = (table.require("certificate"), table.require("private_key"));
         let certificate_files = certificates.as_ref().and_then(files);
         let key_files = private_keys.as_ref().and_then(files);
-        let key_pairs = key_pairs(certificate_files?, &private_keys?, key_files?)?;
+        let password = key_pair::password(table);
+        let key_pairs = key_pairs(certificate_files?, &private_keys?, key_files?, password.as_ref())?;
         return Some(ServerFiles { key_pairs, acme: false });
     };
     // Both are asked for: otherwise they would be unknown keys.
-    let others = [table.get("certificate"), table.get("private_key")];
+    let others = ["certificate", "private_key", "private_key_password"].map(|key| table.get(key));
     if let Some(other) = others.iter().flatten().next() {
         return contradicts(other);
     }
@@ -59,7 +60,7 @@ pub(super) fn server_files(
         }
     };
     let file = acme.locate(file);
-    let key_pairs = vec![KeyPair { certificate: file.clone(), private_key: file }];
+    let key_pairs = vec![KeyPair { certificate: file.clone(), private_key: file, password: None }];
     Some(ServerFiles { key_pairs, acme: true })
 }
 
@@ -74,6 +75,7 @@ fn key_pairs(
     certificates: Vec<Spanned<PathBuf>>,
     value: &Value<'_>,
     private_keys: Vec<Spanned<PathBuf>>,
+    password: Option<&Spanned<SecretSource>>,
 ) -> Option<Vec<KeyPair>> {
     let (certificate_count, key_count) = (certificates.len(), private_keys.len());
     if certificate_count != key_count {
@@ -83,12 +85,13 @@ fn key_pairs(
         return value.refuse(fault.help("list the key of each certificate, in the order of certificate"));
     }
     let pairs = certificates.into_iter().zip(private_keys);
-    Some(pairs.map(|(certificate, private_key)| KeyPair { certificate, private_key }).collect())
+    let pair = |(certificate, private_key)| KeyPair { certificate, private_key, password: password.cloned() };
+    Some(pairs.map(pair).collect())
 }
 
 fn contradicts<T>(other: &Value<'_>) -> Option<T> {
     let what = format!("found {} beside acme = true, expected one of them", other.key);
     other.refuse(Fault::new(what).help(
-        "remove certificate and private_key: the edge obtains both from the CA of [acme]; or remove acme",
+        "remove certificate, private_key and private_key_password: the edge obtains both from the CA of [acme]; or remove acme",
     ))
 }

@@ -59,6 +59,8 @@ pub(in crate::config) const ADMIN: &TableSchema = &TableSchema {
         reference("token", r#"{ file = "secrets/admin" }"#).form(Form::Table(ADMIN_TOKEN)),
         key("certificate", r#""certs/admin.pem""#),
         key("private_key", r#""certs/admin.key""#),
+        reference("private_key_password", r#"{ file = "secrets/admin.pass" }"#)
+            .form(Form::Table(ADMIN_PASSWORD)),
         key("client_ca", r#"["certs/operators-ca.pem"]"#),
     ],
 };
@@ -68,6 +70,13 @@ pub(in crate::config) const ADMIN_TOKEN: &TableSchema = &TableSchema {
     path: "admin.token",
     heading: "a secret's reference",
     keys: &[key("file", r#""secrets/admin""#), key("env", r#""ADMIN_TOKEN""#)],
+};
+
+/// The password of the private key in `[admin]`.
+pub(in crate::config) const ADMIN_PASSWORD: &TableSchema = &TableSchema {
+    path: "admin.private_key_password",
+    heading: "a secret's reference",
+    keys: &[key("file", r#""secrets/admin.pass""#), key("env", r#""ADMIN_KEY_PASSWORD""#)],
 };
 
 /// `[limits]`.
@@ -211,6 +220,8 @@ pub(in crate::config) const UPSTREAM: &TableSchema = &TableSchema {
         address("server_name", r#""auth.internal.example""#),
         address("client_certificate", r#""certs/edge.pem""#),
         address("private_key", r#""certs/edge.key""#),
+        reference("private_key_password", r#"{ file = "secrets/edge.pass" }"#)
+            .form(Form::Table(UPSTREAM_PASSWORD)),
         references("headers", r#"{ cname-api-key = { file = "secrets/cname-api-key" } }"#)
             .form(Form::TableByName(SECRET)),
         address("client_ip_header", r#""true-client-ip""#),
@@ -246,6 +257,13 @@ pub(in crate::config) const SECRET: &TableSchema = &TableSchema {
     keys: &[key("file", r#""secrets/cname-api-key""#), key("env", r#""CNAME_API_KEY""#)],
 };
 
+/// The password of the private key in `[[upstream]]`.
+pub(in crate::config) const UPSTREAM_PASSWORD: &TableSchema = &TableSchema {
+    path: "upstream.private_key_password",
+    heading: "a secret's reference",
+    keys: &[key("file", r#""secrets/edge.pass""#), key("env", r#""EDGE_KEY_PASSWORD""#)],
+};
+
 /// `[[domain]]`.
 pub(in crate::config) const DOMAIN: &TableSchema = &TableSchema {
     path: "domain",
@@ -254,6 +272,8 @@ pub(in crate::config) const DOMAIN: &TableSchema = &TableSchema {
         key("name", r#""mtls.auth.example.com""#),
         key("certificate", r#""certs/server.pem""#).form(Form::TextOrTexts),
         key("private_key", r#""certs/server.key""#).form(Form::TextOrTexts),
+        reference("private_key_password", r#"{ file = "secrets/server.pass" }"#)
+            .form(Form::Table(DOMAIN_PASSWORD)),
         key("acme", "true"),
         key("client_auth", r#""required""#).choice(&["required", "optional", "off"]),
         key("min_tls_version", r#""1.3""#).choice(&["1.2", "1.3"]),
@@ -275,6 +295,13 @@ pub(in crate::config) const DOMAIN: &TableSchema = &TableSchema {
         key("profile", r#""fapi2""#).choice(&["fapi2"]),
         key("route", "").form(Form::Tables(ROUTE)),
     ],
+};
+
+/// The password of the private key in `[[domain]]`.
+pub(in crate::config) const DOMAIN_PASSWORD: &TableSchema = &TableSchema {
+    path: "domain.private_key_password",
+    heading: "a secret's reference",
+    keys: &[key("file", r#""secrets/server.pass""#), key("env", r#""SERVER_KEY_PASSWORD""#)],
 };
 
 /// `[[domain.route]]`.

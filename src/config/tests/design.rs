@@ -257,7 +257,9 @@ fn check_domain(domain: &Domain, folder: &Path) {
     assert!(issuer.is_none() && audiences.is_empty() && security_profile.is_none());
     assert_eq!((*session_lifetime, ticket_keys, *ca_hints), (Duration::from_secs(3600), &None, true));
     assert_eq!(name.value, "mtls.auth.example.com");
-    let [KeyPair { certificate, private_key }] = key_pairs.as_slice() else { panic!("{key_pairs:?}") };
+    let [KeyPair { certificate, private_key, password: None }] = key_pairs.as_slice() else {
+        panic!("{key_pairs:?}")
+    };
     assert_eq!(certificate.value, folder.join("certs/server.pem"));
     assert_eq!((private_key.value.clone(), *acme), (folder.join("certs/server.key"), false));
     assert_eq!((*min_version, key_exchange_groups.len()), (MinVersion::Tls12, 0));

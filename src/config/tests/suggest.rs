@@ -5,10 +5,11 @@ use std::fmt::Write;
 use crate::config::{
     Problem,
     schema::{
-        ACME, ADMIN, ADMIN_TOKEN, APPLICATION, CERTIFICATE, CLIENT_CA, CREDENTIAL, CRL_SOURCE, DOMAIN,
-        EAB_KEY, EDGE, HEADER_PROFILE, HEALTH_CHECK, INTROSPECTION, INTROSPECTION_SECRET, JWKS_URI, Key,
-        LIMITS, LISTEN, LOG, REGISTRY, REQUEST_KEY, ROUTE, SECRET, TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS,
-        TRACES, TRACES_SECRET, TRUST, TableSchema, UPSTREAM,
+        ACME, ADMIN, ADMIN_PASSWORD, ADMIN_TOKEN, APPLICATION, CERTIFICATE, CLIENT_CA, CREDENTIAL,
+        CRL_SOURCE, DOMAIN, DOMAIN_PASSWORD, EAB_KEY, EDGE, HEADER_PROFILE, HEALTH_CHECK, INTROSPECTION,
+        INTROSPECTION_SECRET, JWKS_URI, Key, LIMITS, LISTEN, LOG, REGISTRY, REQUEST_KEY, ROUTE, SECRET,
+        TABLES, TOKEN_ISSUER, TOKEN_ISSUER_JWKS, TRACES, TRACES_SECRET, TRUST, TableSchema, UPSTREAM,
+        UPSTREAM_PASSWORD,
     },
     suggest::all_of,
     testing::{NO_PROBLEM, edge, registry},
@@ -17,11 +18,12 @@ use crate::config::{
 use crate::vouch::{Encoding, Profile};
 
 /// The schema of each table, with a file in which that table has one unknown key.
-const KINDS: [(&TableSchema, &str); 29] = [
+const KINDS: [(&TableSchema, &str); 32] = [
     (EDGE, "zzzzzzzz = 1\n"),
     (LISTEN, "[listen]\nzzzzzzzz = 1\n"),
     (ADMIN, "[admin]\nzzzzzzzz = 1\n"),
     (ADMIN_TOKEN, "[admin]\ntoken = { zzzzzzzz = 1 }\n"),
+    (ADMIN_PASSWORD, "[admin]\nprivate_key_password = { zzzzzzzz = 1 }\n"),
     (LIMITS, "[limits]\nzzzzzzzz = 1\n"),
     (LOG, "[log]\nzzzzzzzz = 1\n"),
     (TRUST, "[trust]\nzzzzzzzz = 1\n"),
@@ -32,9 +34,17 @@ const KINDS: [(&TableSchema, &str); 29] = [
     (ACME, "[acme]\nzzzzzzzz = 1\n"),
     (EAB_KEY, "[acme]\neab_key_id = \"k\"\neab_key = { zzzzzzzz = 1 }\n"),
     (UPSTREAM, "[[upstream]]\nname = \"a\"\nurls = [\"http://[::1]\"]\nzzzzzzzz = 1\n"),
+    (
+        UPSTREAM_PASSWORD,
+        "[[upstream]]\nname = \"a\"\nurls = [\"http://[::1]\"]\nprivate_key_password = { zzzzzzzz = 1 }\n",
+    ),
     (HEALTH_CHECK, "[[upstream]]\nhealth_check = { zzzzzzzz = 1 }\n"),
     (SECRET, "[[upstream]]\nheaders = { k = { zzzzzzzz = 1 } }\n"),
     (DOMAIN, "[[domain]]\nzzzzzzzz = 1\n"),
+    (
+        DOMAIN_PASSWORD,
+        "[[domain]]\nname = \"a.example\"\ncertificate = \"c\"\nprivate_key = \"k\"\nprivate_key_password = { zzzzzzzz = 1 }\n",
+    ),
     (ROUTE, "[[domain]]\n[[domain.route]]\nzzzzzzzz = 1\n"),
     (HEADER_PROFILE, "[[header_profile]]\nzzzzzzzz = 1\n"),
     (TOKEN_ISSUER, "[[token_issuer]]\nzzzzzzzz = 1\n"),
@@ -83,7 +93,7 @@ fn every_example_is_accepted() {
                 table(&mut text, ACME, |_| true);
             }
             table(&mut text, DOMAIN, |key| match key {
-                "certificate" | "private_key" => !is_ordered,
+                "certificate" | "private_key" | "private_key_password" => !is_ordered,
                 "acme" => is_ordered,
                 _ => true,
             });

@@ -216,6 +216,7 @@ mod tests {
                 role,
                 certificate: &file,
                 private_key: &file,
+                password: None,
                 in_use: InUse::Running(&running),
                 now: Timestamp::from_unix(1_789_000_000),
             };

@@ -31,7 +31,7 @@ error: domain.private_key: server.key contains no private key in PEM (no "-----B
 11 | private_key = "server.key"
    |               ^^^^^^^^^^^^
    |
-   = help: provide an RSA, ECDSA or Ed25519 key in PKCS#8, PKCS#1 or SEC1 PEM, without a password
+   = help: provide an RSA, ECDSA or Ed25519 key in PEM: PKCS#8, PKCS#1 or SEC1
 
 1 error, 0 warnings
 "#,

@@ -1,0 +1,94 @@
+//! Loads a certificate and its key from one PKCS#12 file.
+
+use std::{path::Path, sync::Arc};
+
+use rustls::sign::SigningKey;
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use sha2::Digest;
+
+use super::{
+    CredentialFiles, find_certificate_of,
+    key::{LoadedKey, no_password, report_mode, usable},
+};
+use crate::{
+    config::{Fault, Problem, file},
+    identity::{is_issued_by, spki_hash},
+    pbe::{self, Keystore, PbeError},
+    text::suggest::shell_word,
+};
+
+/// The most certificates of a chain that are served; clients refuse longer ones.
+const MAX_CHAIN: usize = 10;
+
+/// Loads the chain, leaf first, and the key.
+pub(super) fn load(
+    files: &CredentialFiles<'_>,
+    content: &file::Content,
+    problems: &mut Vec<Problem>,
+) -> Option<(Vec<CertificateDer<'static>>, LoadedKey)> {
+    report_mode(files, Some(content.mode), problems);
+    let loaded = open(files, &content.bytes).and_then(|mut keystore| {
+        let path = &files.private_key.value;
+        let at_key = |fault: Fault| fault.at(&files.private_key.span, files.role.private_key_key());
+        let der = PrivatePkcs8KeyDer::from(std::mem::take(&mut *keystore.key));
+        let key = usable(files.provider, path, der.into()).map_err(at_key)?;
+        let chain = chain(path, keystore.certificates, &key)
+            .map_err(|fault| fault.at(&files.certificate.span, files.role.certificate_key()))?;
+        Ok((chain, (key, sha2::Sha256::digest(&*content.bytes).into())))
+    });
+    loaded.map_err(|problem| problems.push(problem)).ok()
+}
+
+/// Opens a keystore with the configured password, or with an empty one.
+fn open(files: &CredentialFiles<'_>, bytes: &[u8]) -> Result<Keystore, Problem> {
+    let (role, path) = (files.role, &files.private_key.value);
+    let text = files.password.map(|password| password.read(role)).transpose()?;
+    let opened = pbe::open(bytes, text.as_deref().map_or("", String::as_str));
+    let file = path.display().to_string();
+    match (opened, files.password) {
+        (Ok(keystore), password) => {
+            if let Some(password) = password.filter(|_| keystore.is_protected) {
+                password.mark_used();
+            }
+            Ok(keystore)
+        }
+        (Err(PbeError::WrongPassword), Some(password)) => Err(password.wrong(role, path, "openssl pkcs12")),
+        (Err(PbeError::WrongPassword), None) => {
+            let shown = shell_word(&file);
+            let otherwise = format!(
+                "remove the password: openssl pkcs12 -in {shown} -noenc -out {shown}.pem, and name that file as {} and private_key",
+                role.certificate_name()
+            );
+            Err(no_password(files, " is a PKCS#12 file that is encrypted with a password", &otherwise))
+        }
+        (Err(error), _) => {
+            let fault = Fault { help: error.keystore_help(&file), ..file::fault(path, error) };
+            Err(fault.at(&files.private_key.span, role.private_key_key()))
+        }
+    }
+}
+
+/// The certificate of the key, and then each one's issuer. Other certificates are left out.
+fn chain(
+    path: &Path,
+    mut certificates: Vec<CertificateDer<'static>>,
+    key: &Arc<dyn SigningKey>,
+) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    for (index, certificate) in certificates.iter().enumerate() {
+        spki_hash(certificate).map_err(|error| {
+            file::fault(path, format_args!(": certificate {} cannot be used: {error}", index + 1))
+        })?;
+    }
+    let leaf = find_certificate_of(&certificates, key).ok_or_else(|| {
+        file::fault(path, ": none of its certificates belongs to its private key")
+            .help("export the private key again, together with its certificate")
+    })?;
+    let mut chain = vec![certificates.remove(leaf)];
+    while let Some(last) = chain.last().filter(|_| chain.len() < MAX_CHAIN) {
+        let is_issuer =
+            |other: &&CertificateDer<'static>| !chain.contains(other) && is_issued_by(last, other);
+        let Some(issuer) = certificates.iter().find(is_issuer) else { break };
+        chain.push(issuer.clone());
+    }
+    Ok(chain)
+}
