@@ -31,6 +31,7 @@
 //! * [`jose`]: signed tokens, their keys and claims;
 //! * [`net`]: streams with batched writes;
 //! * [`pem`]: strict parsing of PEM and DER;
+//! * [`pkcs11`]: private keys in the tokens of hardware security modules;
 //! * [`header`]: the lists of header names, and how upstreams may confuse them;
 //! * [`oauth`]: the parameters of a request, parsed once;
 //! * [`replay`]: the used `jti` values of assertions;
@@ -67,6 +68,7 @@ pub mod observe;
 pub mod otlp;
 pub mod outbound;
 pub mod pem;
+pub mod pkcs11;
 pub mod rate;
 pub mod reload;
 pub mod replay;

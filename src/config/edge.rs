@@ -16,6 +16,7 @@ mod proxies;
 mod route;
 mod secret;
 mod token_issuer;
+mod token_key;
 mod traces;
 mod trust;
 mod unused;

@@ -16,10 +16,13 @@ use rustls::{
 use rustls_pki_types::CertificateDer;
 use sha2::Digest;
 
-use super::pem::{certificates_beside_key, invalid_content, read_certificates};
+use super::{
+    pem::{certificates_beside_key, invalid_content, read_certificates},
+    token::{LoadedKey, load_token_key},
+};
 use crate::{
     clock::Timestamp,
-    config::{Fault, Problem, Spanned, file},
+    config::{Fault, Problem, Spanned, file, settings::PrivateKey},
     identity::ClientCertificate,
     pem,
     text::suggest,
@@ -94,8 +97,8 @@ pub(super) struct CredentialFiles<'a> {
     pub(super) role: Role<'a>,
     /// The PEM chain.
     pub(super) certificate: &'a Spanned<PathBuf>,
-    /// The PEM key; possibly the file of the certificate.
-    pub(super) private_key: &'a Spanned<PathBuf>,
+    /// The key; possibly in the file of the certificate.
+    pub(super) private_key: &'a PrivateKey,
     /// What the edge does with a certificate that is not valid now.
     pub(super) in_use: InUse<'a>,
     /// The time to check validity at.
@@ -126,9 +129,13 @@ pub(super) fn load_credential(
     problems: &mut Vec<Problem>,
 ) -> Option<LoadedCredential> {
     let CredentialFiles { certificate, private_key, role, .. } = *files;
-    let is_shared = is_one_file(&certificate.value, &private_key.value);
-    if !is_shared && are_swapped(&certificate.value, &private_key.value) {
-        let (key, own) = (certificate.value.display(), private_key.value.display());
+    let key_file = match private_key {
+        PrivateKey::File(file) => Some(&file.value),
+        PrivateKey::Token(_) => None,
+    };
+    let is_shared = key_file.is_some_and(|file| is_one_file(&certificate.value, file));
+    if let Some(own) = key_file.filter(|file| !is_shared && are_swapped(&certificate.value, file)) {
+        let (key, own) = (certificate.value.display(), own.display());
         let what = format!("{key} contains the private key, and {own} the certificate");
         problems.push(
             Problem::error(&certificate.span, role.certificate_key(), what)
@@ -149,7 +156,12 @@ pub(super) fn load_credential(
             None
         }
     };
-    let key = load_key(files, is_shared, problems);
+    let key = match private_key {
+        PrivateKey::File(file) => load_key(files, file, is_shared, problems),
+        PrivateKey::Token(key) => {
+            chain.as_deref().and_then(|chain| load_token_key(key, role.private_key_key(), chain, problems))
+        }
+    };
     let (chain, (key, key_file)) = (chain?, key?);
     let own = find_certificate_of(&chain, &key);
     let credential = CertifiedKey::new(chain, key);
@@ -167,14 +179,15 @@ pub(super) fn load_credential(
             None
         }
         None => {
-            let (key, certificate) = (private_key.value.display(), certificate.value.display());
+            let certificate = certificate.value.display();
+            let key = private_key;
             let what = format!("{key} is not the key of the first certificate in {certificate}");
             let help = format!(
                 "use the key that the certificate was issued for: `openssl pkey -in {} -pubout` and `openssl x509 -in {} -noout -pubkey` must print the same",
                 suggest::shell_word(&key.to_string()),
                 suggest::shell_word(&certificate.to_string()),
             );
-            problems.push(Problem::error(&private_key.span, role.private_key_key(), what).help(help));
+            problems.push(Problem::error(private_key.span(), role.private_key_key(), what).help(help));
             None
         }
     }
@@ -206,7 +219,7 @@ fn out_of_order(chain: &[CertificateDer<'static>], own: usize, files: &Credentia
         "{} does not begin with {}: {} is the key of certificate {} of {}",
         files.certificate.value.display(),
         files.role.owner(),
-        files.private_key.value.display(),
+        files.private_key,
         own + 1,
         chain.len()
     );
@@ -234,10 +247,11 @@ fn read_chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>
 
 fn load_key(
     files: &CredentialFiles<'_>,
+    place: &Spanned<PathBuf>,
     with_certificates: bool,
     problems: &mut Vec<Problem>,
-) -> Option<(Arc<dyn SigningKey>, [u8; 32])> {
-    let (place, key) = (files.private_key, files.role.private_key_key());
+) -> Option<LoadedKey> {
+    let key = files.role.private_key_key();
     let path = &place.value;
     let (loaded, mode) = read_key(files.provider, path, with_certificates);
     if let Some(mode) = mode.filter(|mode| mode & 0o007 != 0) {
@@ -246,8 +260,6 @@ fn load_key(
     }
     loaded.map_err(|fault| problems.push(fault.at(&place.span, key))).ok()
 }
-
-type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);
 
 /// Returns the key with the hash of its file, and the mode of the file that was read.
 pub(super) fn read_key(

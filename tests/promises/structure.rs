@@ -42,6 +42,7 @@ const ORDER: &[&str] = &[
     "jose",
     "net",
     "pem",
+    "pkcs11",
     "header",
     "oauth",
     "replay",

@@ -1,11 +1,12 @@
 //! A certificate of the edge with its key.
 
+use super::token_key::private_key;
 use crate::config::{diagnostic::Problem, node::Table, settings::KeyPair};
 
 /// Reads the key with this name and `private_key`: both, or neither.
 pub(super) fn read(table: &Table<'_>, certificate_key: &'static str) -> Option<KeyPair> {
     let certificate = table.get(certificate_key).map(|value| value.path());
-    let private_key = table.get("private_key").map(|value| value.path());
+    let private_key = table.get("private_key").map(|value| private_key(&value));
     let (found, missing) = match (certificate, private_key) {
         (Some(certificate), Some(private_key)) => {
             return Some(KeyPair { certificate: certificate?, private_key: private_key? });

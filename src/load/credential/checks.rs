@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Source, Span},
+        config::{Source, Span, settings::PrivateKey},
         load::credential::InUse,
         tls::{CipherSuites, provider},
     };
@@ -195,7 +195,7 @@ mod tests {
                 provider: &provider(CipherSuites::Default),
                 role,
                 certificate: &file,
-                private_key: &file,
+                private_key: &PrivateKey::File(file.clone()),
                 in_use: InUse::Running(&running),
                 now: Timestamp::from_unix(1_789_000_000),
             };

@@ -1,0 +1,203 @@
+//! The threads that call a module: a bounded queue of work, for which callers wait a bounded time.
+
+use std::{
+    collections::VecDeque,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst},
+        mpsc::{RecvTimeoutError, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+/// The most pieces of work that wait. Each is of a worker that stands still meanwhile, so that there are hardly more than workers.
+const WAITING: usize = 64;
+
+/// Why work has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undone {
+    /// Too much waits already.
+    Full,
+    /// It takes longer than the caller waits.
+    TimedOut,
+    /// Half of the threads are busy with what timed out: the module hangs. Callers do not wait for it.
+    Hanging,
+    /// It panicked.
+    Panicked,
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Some threads. They run until the process ends, since a module cannot be unloaded.
+pub(super) struct Pool {
+    waiting: Mutex<VecDeque<Work>>,
+    wake: Condvar,
+    threads: usize,
+    /// How many pieces of work that timed out have not ended.
+    overdue: AtomicUsize,
+}
+
+/// The state of a piece of work.
+const RUNNING: u8 = 0;
+const ENDED: u8 = 1;
+const ABANDONED: u8 = 2;
+
+impl Pool {
+    /// Starts the threads. They have the rights of this one.
+    pub(super) fn start(threads: usize) -> io::Result<Arc<Self>> {
+        let pool = Arc::new(Self {
+            waiting: Mutex::default(),
+            wake: Condvar::new(),
+            threads,
+            overdue: AtomicUsize::new(0),
+        });
+        for number in 0..threads {
+            let pool = Arc::clone(&pool);
+            thread::Builder::new().name(format!("pkcs11-{number}")).spawn(move || pool.work())?;
+        }
+        Ok(pool)
+    }
+
+    fn work(&self) {
+        loop {
+            let mut waiting = self.waiting();
+            let work = loop {
+                match waiting.pop_front() {
+                    Some(work) => break work,
+                    None => waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                }
+            };
+            drop(waiting);
+            // The caller notices that the result's sender is gone.
+            let _ = catch_unwind(AssertUnwindSafe(work));
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Work>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does this on one of the threads, and waits for its result.
+    pub(super) fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        patience: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Undone> {
+        if self.overdue.load(SeqCst) >= (self.threads / 2).max(1) {
+            return Err(Undone::Hanging);
+        }
+        let (send, receive) = sync_channel(1);
+        let state = Arc::new(AtomicU8::new(RUNNING));
+        let (pool, ticket) = (Arc::clone(self), Arc::clone(&state));
+        let work = move || {
+            let guard = Overdue { pool, ticket };
+            if guard.ticket.load(SeqCst) != ABANDONED {
+                // The receiver may be gone.
+                let _ = send.send(work());
+            }
+        };
+        {
+            let mut waiting = self.waiting();
+            if waiting.len() >= WAITING {
+                return Err(Undone::Full);
+            }
+            waiting.push_back(Box::new(work));
+        }
+        self.wake.notify_one();
+        match receive.recv_timeout(patience) {
+            Ok(result) => Ok(result),
+            Err(RecvTimeoutError::Disconnected) => Err(Undone::Panicked),
+            Err(RecvTimeoutError::Timeout) => {
+                self.overdue.fetch_add(1, SeqCst);
+                if state.swap(ABANDONED, SeqCst) == ENDED {
+                    self.overdue.fetch_sub(1, SeqCst);
+                }
+                Err(Undone::TimedOut)
+            }
+        }
+    }
+
+    /// Does this on one of the threads at some time.
+    pub(super) fn later(&self, work: impl FnOnce() + Send + 'static) {
+        self.waiting().push_back(Box::new(work));
+        self.wake.notify_one();
+    }
+}
+
+/// Ends a piece of work, also after a panic.
+struct Overdue {
+    pool: Arc<Pool>,
+    ticket: Arc<AtomicU8>,
+}
+
+impl Drop for Overdue {
+    fn drop(&mut self) {
+        if self.ticket.swap(ENDED, SeqCst) == ABANDONED {
+            self.pool.overdue.fetch_sub(1, SeqCst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(1);
+
+    /// Work that lasts until the sender is dropped.
+    fn blocked() -> (Sender<()>, impl FnOnce() + Send + 'static) {
+        let (end, ended): (_, Receiver<()>) = channel();
+        (end, move || assert!(ended.recv().is_err(), "nothing is sent"))
+    }
+
+    #[test]
+    fn work_has_its_result_and_a_panic_ends_no_thread() {
+        let pool = Pool::start(1).unwrap();
+        assert_eq!(pool.run(LONG, || 1), Ok(1));
+        assert_eq!(pool.run(LONG, || assert_eq!(1, 2, "as expected")), Err(Undone::Panicked));
+        assert_eq!(pool.run(LONG, || 2), Ok(2));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_module_that_hangs_until_it_answers() {
+        let pool = Pool::start(4).unwrap();
+        let (ends, works): (Vec<_>, Vec<_>) = (0..2).map(|_| blocked()).unzip();
+        for work in works {
+            assert_eq!(pool.run(SHORT, work), Err(Undone::TimedOut));
+        }
+        assert_eq!(pool.run(LONG, || 1), Err(Undone::Hanging));
+        drop(ends);
+        // They end at some time, and nothing else does it.
+        while pool.overdue.load(SeqCst) > 0 {
+            thread::yield_now();
+        }
+        assert_eq!(pool.run(LONG, || 1), Ok(1));
+    }
+
+    #[test]
+    fn abandoned_work_is_not_done_and_the_queue_is_bounded() {
+        let pool = Pool::start(1).unwrap();
+        let ((end, work), (started, starts)) = (blocked(), channel());
+        pool.later(move || {
+            started.send(()).unwrap();
+            work();
+        });
+        starts.recv().unwrap();
+        let (done, did) = channel();
+        assert_eq!(pool.run(SHORT, move || done.send(())), Err(Undone::TimedOut));
+        for _ in 1..WAITING {
+            pool.later(|| {});
+        }
+        pool.overdue.store(0, SeqCst);
+        assert_eq!(pool.run(LONG, || ()), Err(Undone::Full));
+        pool.overdue.store(1, SeqCst);
+        drop(end);
+        assert!(did.recv().is_err(), "its sender is dropped unused");
+    }
+}
