@@ -1,8 +1,8 @@
 //! Private keys in PKCS#11 tokens: a hardware security module signs the handshakes, and the key never leaves it.
 //!
-//! The vendor's module is a library that is loaded into this process. Its functions block, write files and start threads, so threads of their
-//! own call it, which are started while the configuration is loaded. A worker passes them a digest and waits for the signature, for
-//! 5 s at most. A module is initialized once per process. It is
+//! The vendor's module is a library that is loaded into this process. Its functions block, write files and start
+//! threads, so threads of their own call it, which are started while the configuration is loaded. A worker passes
+//! them a digest and waits for the signature, for 5 s at most. A module is initialized once per process. It is
 //! finalized only if none of its tokens can be used, since some modules find a token again only then.
 
 mod error;

@@ -24,7 +24,8 @@ use crate::{
 /// A private key, and a hash that changes with it.
 pub(super) type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);
 
-/// Opens the key of the token, which must be that of a certificate of the chain. `name` is the key of the configuration.
+/// Opens the key of the token, which must be that of a certificate of the chain. `name` is the key of the
+/// configuration.
 pub(super) fn load_token_key(
     key: &TokenKey,
     name: &'static str,

@@ -39,9 +39,8 @@ pub(super) struct TokenKey {
     idle: Mutex<Vec<KeySession>>,
 }
 
-/// Opens the key of a token that belongs to one of these public keys. One that is in use is returned as it is, without a word to the token.
-/// Waits for the token,
-/// for half a minute at most.
+/// Opens the key of a token that belongs to one of these public keys. One that is in use is returned as it is,
+/// without a word to the token. Waits for the token, for half a minute at most.
 ///
 /// # Errors
 ///

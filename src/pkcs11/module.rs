@@ -74,8 +74,9 @@ impl Module {
         KeySession::open(&context, uri, pin, &self.refusals, counted)
     }
 
-    /// Finalizes the module, so that it is initialized again: some modules find a token that was away only then. Not while a session is open,
-    /// after `close_broken` has closed those that are not usable, and once per [`RESTARTS`]. Returns whether it was done.
+    /// Finalizes the module, so that it is initialized again: some modules find a token that was away only then. Not
+    /// while a session is open, after `close_broken` has closed those that are not usable, and once per [`RESTARTS`].
+    /// Returns whether it was done.
     pub(super) fn restart(&self, close_broken: impl FnOnce()) -> bool {
         let mut restarted = self.restarted.lock().unwrap_or_else(PoisonError::into_inner);
         if restarted.is_some_and(|last| last.elapsed() < RESTARTS) {

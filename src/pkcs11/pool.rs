@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-/// The most pieces of work that wait. Each is of a worker that stands still meanwhile, so that there are hardly more than workers.
+/// The most pieces of work that wait. Each is of a worker that stands still meanwhile, so that there are hardly more
+/// than workers.
 const WAITING: usize = 64;
 
 /// Why work has no result.

@@ -9,7 +9,7 @@ use cryptoki::{
     context::Pkcs11,
     error::{Error, RvError},
     object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle},
-    session::{Session, UserType},
+    session::{Session, SessionState, UserType},
     slot::{Slot, TokenInfo},
     types::AuthPin,
 };
@@ -119,6 +119,11 @@ fn log_in(
     refusals: &Refusals,
 ) -> Result<(), OpenError> {
     let mut refused = refusals.lock();
+    // The login of one session is that of all sessions of the process.
+    let state = session.get_session_info().map(|info| info.session_state());
+    if matches!(state, Ok(SessionState::RoUser | SessionState::RwUser)) {
+        return Ok(());
+    }
     // Another login may have failed since the token was found.
     let token = context.get_token_info(slot).map_err(|error| failed(&error))?;
     let shown = token.label().to_owned();
@@ -133,7 +138,6 @@ fn log_in(
         return Err(OpenError::LastTry { token: shown });
     }
     match session.login(UserType::User, Some(&AuthPin::new(pin.into()))) {
-        // The login of a session is that of all sessions of the process.
         Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
         Err(Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => {
             refused.insert(this);

@@ -1,4 +1,5 @@
-//! Private keys in PKCS#11 tokens: they sign handshakes, are checked before they are used, and a token that fails fails handshakes alone.
+//! Private keys in PKCS#11 tokens: they sign handshakes, are checked before they are used, and a token that fails
+//! fails handshakes alone.
 
 mod check;
 mod outage;
@@ -12,7 +13,8 @@ use rustls::version::{TLS12, TLS13};
 
 use crate::support::{Ca, Client, DOMAIN, Edge, EdgeBuilder, Upstream, openssl::SClient, soft_hsm::SoftHsm};
 
-/// Issues a certificate of the usual domain with a key of this type: its file is `server.pem`, and its key is in the token alone.
+/// Issues a certificate of the usual domain with a key of this type: its file is `server.pem`, and its key is in the
+/// token alone.
 fn server(builder: &EdgeBuilder, hsm: &SoftHsm, algorithm: &'static SignatureAlgorithm) -> Ca {
     let ca = Ca::with_keys("Server CA", algorithm);
     let server = ca.server(&[DOMAIN]);

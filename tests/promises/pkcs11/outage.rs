@@ -1,4 +1,5 @@
-//! A token that fails: handshakes fail with the reason, the edge serves what it can, and signs again when the token is back.
+//! A token that fails: handshakes fail with the reason, the edge serves what it can, and signs again when the token
+//! is back.
 
 use std::{
     fs::{self, File},

@@ -1,4 +1,5 @@
-//! How the edge uses a module: one login, sessions that are reused, and PINs that are tried once. `pkcs11-spy` of OpenSC lists the calls.
+//! How the edge uses a module: one login, sessions that are reused, and PINs that are tried once. `pkcs11-spy` of
+//! OpenSC lists the calls.
 
 use std::{
     fs,

@@ -26,7 +26,8 @@ pub struct SoftHsm {
 }
 
 impl SoftHsm {
-    /// Its folder is in this one, and has the token `edge`. None, with a line that says so, if SoftHSM2 is not installed.
+    /// Its folder is in this one, and has the token `edge`. None, with a line that says so, if SoftHSM2 is not
+    /// installed.
     pub fn in_folder(folder: &Path) -> Option<Self> {
         let module = MODULES.iter().map(PathBuf::from).find(|module| module.exists());
         let has_program = Command::new("softhsm2-util").arg("--version").output().is_ok();
