@@ -22,11 +22,11 @@ mod session;
 mod unsupported;
 mod uri;
 
-#[cfg(feature = "pkcs11")]
-pub use key::open;
 #[cfg(not(feature = "pkcs11"))]
-pub use unsupported::open;
+pub use unsupported::{finish, open};
 pub use {
     error::{OpenError, SignError},
     uri::{KeyUri, OpenedKey},
 };
+#[cfg(feature = "pkcs11")]
+pub use {key::open, module::finish};

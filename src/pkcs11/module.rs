@@ -6,8 +6,9 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc::sync_channel,
     },
-    thread::available_parallelism,
+    thread::{self, available_parallelism},
     time::{Duration, Instant},
 };
 
@@ -26,6 +27,9 @@ use super::{
 /// How often a module is initialized again, to find a token that was away.
 const RESTARTS: Duration = Duration::from_secs(2);
 
+/// How long the end of the process waits for a module.
+const END: Duration = Duration::from_secs(2);
+
 /// A module and its threads. It stays for the life of the process.
 pub(super) struct Module {
     path: PathBuf,
@@ -41,7 +45,32 @@ pub(super) struct Module {
 
 static MODULES: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new());
 
+/// Ends the use of all modules: closes sessions that are not in use, and finalizes each module. To be called before the
+/// process ends, when no key is in use: libraries that are called while the process ends, or are not finalized, crash.
+pub fn finish() {
+    let modules = std::mem::take(&mut *MODULES.lock().unwrap_or_else(PoisonError::into_inner));
+    for module in modules.into_values() {
+        if module.pool.close(END) {
+            module.finalize();
+        }
+    }
+}
+
 impl Module {
+    /// On a thread of its own, for which the end of the process waits a bounded time.
+    fn finalize(self: Arc<Self>) {
+        let (done, ended) = sync_channel(1);
+        let finalize = move || {
+            let context = self.context.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // An error changes nothing: the process ends.
+            let _ = context.map(Pkcs11::finalize);
+            let _ = done.send(());
+        };
+        if thread::Builder::new().name("pkcs11-end".to_owned()).spawn(finalize).is_ok() {
+            let _ = ended.recv_timeout(END);
+        }
+    }
+
     /// The module of this file. Its threads are started, with the rights of this one, unless they run.
     pub(super) fn of(path: &Path) -> Result<Arc<Self>, OpenError> {
         // A link to a library is the same library.

@@ -34,11 +34,21 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// Some threads. They run until the process ends, since a module cannot be unloaded.
 pub(super) struct Pool {
-    waiting: Mutex<VecDeque<Work>>,
+    state: Mutex<State>,
+    /// Notified of work, and of threads that have nothing to do.
     wake: Condvar,
     threads: usize,
     /// How many pieces of work that timed out have not ended.
     overdue: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Work>,
+    /// How many threads do something.
+    busy: usize,
+    /// Nothing more is done.
+    is_closed: bool,
 }
 
 /// The state of a piece of work.
@@ -50,7 +60,7 @@ impl Pool {
     /// Starts the threads. They have the rights of this one.
     pub(super) fn start(threads: usize) -> io::Result<Arc<Self>> {
         let pool = Arc::new(Self {
-            waiting: Mutex::default(),
+            state: Mutex::default(),
             wake: Condvar::new(),
             threads,
             overdue: AtomicUsize::new(0),
@@ -64,21 +74,24 @@ impl Pool {
 
     fn work(&self) {
         loop {
-            let mut waiting = self.waiting();
+            let mut state = self.state();
             let work = loop {
-                match waiting.pop_front() {
+                match state.waiting.pop_front() {
                     Some(work) => break work,
-                    None => waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                    None => state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
                 }
             };
-            drop(waiting);
+            state.busy += 1;
+            drop(state);
             // The caller notices that the result's sender is gone.
             let _ = catch_unwind(AssertUnwindSafe(work));
+            self.state().busy -= 1;
+            self.wake.notify_all();
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Work>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does this on one of the threads, and waits for its result.
@@ -101,13 +114,13 @@ impl Pool {
             }
         };
         {
-            let mut waiting = self.waiting();
-            if waiting.len() >= WAITING {
+            let mut state = self.state();
+            if state.waiting.len() >= WAITING || state.is_closed {
                 return Err(Undone::Full);
             }
-            waiting.push_back(Box::new(work));
+            state.waiting.push_back(Box::new(work));
         }
-        self.wake.notify_one();
+        self.wake.notify_all();
         match receive.recv_timeout(patience) {
             Ok(result) => Ok(result),
             Err(RecvTimeoutError::Disconnected) => Err(Undone::Panicked),
@@ -123,8 +136,22 @@ impl Pool {
 
     /// Does this on one of the threads at some time.
     pub(super) fn later(&self, work: impl FnOnce() + Send + 'static) {
-        self.waiting().push_back(Box::new(work));
-        self.wake.notify_one();
+        let mut state = self.state();
+        if state.is_closed {
+            // What it owns must not be dropped either: that would call the module.
+            return std::mem::forget(work);
+        }
+        state.waiting.push_back(Box::new(work));
+        self.wake.notify_all();
+    }
+
+    /// Does nothing more after what waits now. Returns whether that has ended within this time.
+    pub(super) fn close(&self, patience: Duration) -> bool {
+        let mut state = self.state();
+        state.is_closed = true;
+        let is_working = |state: &mut State| state.busy > 0 || !state.waiting.is_empty();
+        let waited = self.wake.wait_timeout_while(state, patience, is_working);
+        waited.is_ok_and(|(_, result)| !result.timed_out())
     }
 }
 
@@ -179,6 +206,21 @@ mod tests {
             thread::yield_now();
         }
         assert_eq!(pool.run(LONG, || 1), Ok(1));
+    }
+
+    #[test]
+    fn a_closed_pool_has_done_what_waited() {
+        let pool = Pool::start(2).unwrap();
+        let (done, did) = channel();
+        for number in 0..20 {
+            let done = done.clone();
+            pool.later(move || done.send(number).unwrap());
+        }
+        assert!(pool.close(LONG));
+        assert_eq!(did.try_iter().count(), 20);
+        pool.later(move || done.send(0).unwrap());
+        assert_eq!(pool.run(LONG, || ()), Err(Undone::Full));
+        assert!(did.try_recv().is_err());
     }
 
     #[test]
