@@ -195,9 +195,19 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_module_that_hangs_until_it_answers() {
         let pool = Pool::start(4).unwrap();
-        let (ends, works): (Vec<_>, Vec<_>) = (0..2).map(|_| blocked()).unzip();
-        for work in works {
-            assert_eq!(pool.run(SHORT, work), Err(Undone::TimedOut));
+        let (started, mut ends) = (Arc::new(AtomicUsize::new(0)), Vec::new());
+        // Work that was abandoned before a thread took it is not done, and does not count.
+        while started.load(SeqCst) < 2 {
+            let ((end, work), started) = (blocked(), Arc::clone(&started));
+            let work = move || {
+                started.fetch_add(1, SeqCst);
+                work();
+            };
+            assert!(pool.run(SHORT, work).is_err());
+            ends.push(end);
+        }
+        while pool.overdue.load(SeqCst) > 2 || !pool.state().waiting.is_empty() {
+            thread::yield_now();
         }
         assert_eq!(pool.run(LONG, || 1), Err(Undone::Hanging));
         drop(ends);
