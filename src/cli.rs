@@ -32,7 +32,10 @@ use clap_complete::Shell;
 
 use self::{config_path::ConfigFile, number::number};
 
-use crate::observe::{choose_colours, finish_log, has_colours};
+use crate::{
+    observe::{choose_colours, finish_log, has_colours},
+    pkcs11,
+};
 
 /// A TLS-terminating edge for OAuth 2.0 mutual-TLS client authentication (RFC 8705).
 #[derive(Debug, Parser)]
@@ -176,6 +179,7 @@ pub fn main() -> ExitCode {
         }
         Err(error) => print::result(shown(&error), ExitCode::SUCCESS),
     };
+    pkcs11::finish();
     finish_log();
     code
 }

@@ -14,6 +14,7 @@ mod key_set;
 mod lenient;
 mod node;
 mod parse;
+mod pkcs11_uri;
 mod public_key;
 mod reader;
 mod redact;

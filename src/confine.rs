@@ -1,7 +1,7 @@
 //! Takes from a thread what it never needs, so that code which an attacker brought into it cannot do it either (Landlock).
 //!
 //! A restriction belongs to a thread, and to the threads and processes that it starts. Other threads keep their rights: those that read
-//! the configuration, write the log and cached documents, and start the program that replaces this one.
+//! the configuration, write the log and cached documents, call PKCS#11 modules, and start the program that replaces this one.
 
 use landlock::{ABI, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetError, RulesetStatus, Scope};
 

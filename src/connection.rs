@@ -187,8 +187,8 @@ async fn establish(
         // Absent if there are none: mostly each failure has its line.
         let others = (others > 0).then_some(others);
         let (failed_for, reason) = (reason, text::shown(&failure.error));
-        if failed_for == HandshakeFailure::ProxyHeader {
-            // Behind a balancer that is what all connections do: an outage.
+        if matches!(failed_for, HandshakeFailure::ProxyHeader | HandshakeFailure::PrivateKey) {
+            // Behind a balancer that is what all connections do, and all need the key: an outage.
             tracing::warn!(client_ip = %client_ip.get(), reason, others, "handshake failed");
         } else {
             tracing::info!(client_ip = %client_ip.get(), reason, others, "handshake failed");

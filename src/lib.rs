@@ -32,6 +32,7 @@
 //! * [`net`]: streams with batched writes;
 //! * [`pem`]: strict parsing of PEM and DER;
 //! * [`pbe`]: private keys and keystores with a password;
+//! * [`pkcs11`]: private keys in the tokens of hardware security modules;
 //! * [`header`]: the lists of header names, and how upstreams may confuse them;
 //! * [`oauth`]: the parameters of a request, parsed once;
 //! * [`replay`]: the used `jti` values of assertions;
@@ -69,6 +70,7 @@ pub mod otlp;
 pub mod outbound;
 pub mod pbe;
 pub mod pem;
+pub mod pkcs11;
 pub mod rate;
 pub mod reload;
 pub mod replay;

@@ -22,6 +22,7 @@ mod purpose;
 mod secret;
 mod site;
 mod ticket_keys;
+mod token;
 mod token_issuers;
 mod traces;
 mod upstream;

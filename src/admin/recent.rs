@@ -160,6 +160,7 @@ fn server_errors(
 fn handshakes(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
     const PROXY_HEADER: &str = HandshakeFailure::ProxyHeader.value();
     const ALERT: &str = HandshakeFailure::Alert.value();
+    const PRIVATE_KEY: &str = HandshakeFailure::PrivateKey.value();
     let of = |index| since(&before.handshake_failures, &now.handshake_failures, index);
     let failed: u64 = (0..HandshakeFailure::VALUES.len()).map(of).sum();
     let all = failed + now.handshakes.saturating_sub(before.handshakes);
@@ -174,6 +175,9 @@ fn handshakes(before: &Totals, now: &Totals) -> Option<(Kind, String)> {
         }
         ALERT => {
             "clients end a handshake by an alert if they do not trust the server certificate, for example; \"handshake failed\" in the log names the alert"
+        }
+        PRIVATE_KEY => {
+            "the PKCS#11 token of a private key does not sign; \"handshake failed\" in the log has its error"
         }
         _ => "see \"handshake failed\" in the log",
     };

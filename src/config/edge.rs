@@ -17,6 +17,7 @@ mod roots;
 mod route;
 mod secret;
 mod token_issuer;
+mod token_key;
 mod traces;
 mod trust;
 mod unused;

@@ -14,6 +14,7 @@ use toml::{
 use toml_parser::{Source, lexer::TokenKind};
 
 use super::{
+    pkcs11_uri::may_have_pin,
     schema::{EDGE, Key, REGISTRY, SYNONYMS, Shown, TableSchema, table_of},
     split,
     suggest::is_misspelt,
@@ -121,10 +122,11 @@ pub(super) fn may_be_secret(text: &str) -> bool {
     has_secret(Shown::Address, text)
 }
 
-/// Whether a value that may be shown contains a private key in PEM, a JWK, which may be private, or user information or a query of a URL.
+/// Whether a value that may be shown contains a private key in PEM, a JWK, which may be private, the PIN of a token, or user information or a query of a URL.
 fn has_secret(shown: Shown, text: &str) -> bool {
     text.contains("PRIVATE KEY")
         || text.contains("\"kty\"")
+        || may_have_pin(text)
         || (shown == Shown::Address && text.contains(['@', '?']))
 }
 

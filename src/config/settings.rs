@@ -2,6 +2,7 @@
 //! file that contains them. The referenced files are not opened here; `load` opens them.
 
 mod applications;
+mod private_key;
 
 use std::{
     collections::HashMap,
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 pub use applications::{
     Application, CertificateBound, Credential, KeyFile, Matcher, RequestKey, RequestRules, SecretHash,
 };
+pub use private_key::{PrivateKey, TokenKey};
 
 use super::span::{Span, Spanned};
 use crate::{
@@ -296,13 +298,13 @@ pub struct Upstream {
     pub policy: OriginPolicy,
 }
 
-/// The files of a certificate of the edge.
+/// A certificate and its private key.
 #[derive(Clone, Debug)]
 pub struct KeyPair {
     /// The PEM chain, leaf first; or a PKCS#12 file with the key.
     pub certificate: Spanned<PathBuf>,
-    /// The PEM private key; possibly the file of the certificate.
-    pub private_key: Spanned<PathBuf>,
+    /// Its private key; possibly in the file of the certificate.
+    pub private_key: PrivateKey,
     /// The password of the private key or the PKCS#12 file. In a domain, it is the same for all certificates. Default: none is needed.
     pub password: Option<Spanned<SecretSource>>,
 }

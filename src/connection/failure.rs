@@ -6,6 +6,7 @@ use rustls::{CertificateError, CipherSuite, CommonState, Error, HandshakeKind, N
 
 use crate::{
     observe::metrics::{HandshakeFailure, KeyExchange, TlsSession},
+    pkcs11::SignError,
     request::Negotiated,
     tls::AcceptError,
 };
@@ -40,6 +41,7 @@ fn of_io(error: &io::Error) -> HandshakeFailure {
         Some(Error::AlertReceived(_)) => HandshakeFailure::Alert,
         Some(Error::InvalidCertificate(CertificateError::BadSignature)) => HandshakeFailure::Possession,
         Some(Error::InvalidCertificate(_)) => HandshakeFailure::Certificate,
+        Some(Error::Other(other)) if other.0.is::<SignError>() => HandshakeFailure::PrivateKey,
         Some(_) => HandshakeFailure::Protocol,
         None if error.kind() == io::ErrorKind::InvalidData => HandshakeFailure::Protocol,
         None => HandshakeFailure::Closed,

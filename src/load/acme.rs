@@ -15,7 +15,7 @@ use crate::{
     clock::Timestamp,
     config::{
         Fault, Problem, Severity, Spanned, file,
-        settings::{Acme, SecretSource},
+        settings::{Acme, PrivateKey, SecretSource},
     },
     identity::{ClientCertificate, Validity},
     tls::{CipherSuites, provider},
@@ -72,7 +72,7 @@ pub(super) fn load_acme(
         provider: &provider(CipherSuites::Default),
         role: Role::Acme(domain),
         certificate: path,
-        private_key: path,
+        private_key: &PrivateKey::File(path.clone()),
         password: None,
         in_use,
         now,

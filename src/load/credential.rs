@@ -19,10 +19,13 @@ use rustls::{
 };
 use rustls_pki_types::CertificateDer;
 
-use super::pem::{certificates_beside_key, read_certificates};
+use super::{
+    pem::{certificates_beside_key, read_certificates},
+    token::{LoadedKey, load_token_key},
+};
 use crate::{
     clock::Timestamp,
-    config::{Fault, Problem, Spanned, file},
+    config::{Fault, Problem, Spanned, file, settings::PrivateKey},
     identity::ClientCertificate,
     pem,
     text::suggest,
@@ -125,8 +128,8 @@ pub(super) struct CredentialFiles<'a> {
     pub(super) role: Role<'a>,
     /// The PEM chain, or a keystore with the key.
     pub(super) certificate: &'a Spanned<PathBuf>,
-    /// The PEM key; possibly the file of the certificate.
-    pub(super) private_key: &'a Spanned<PathBuf>,
+    /// The key; possibly in the file of the certificate.
+    pub(super) private_key: &'a PrivateKey,
     /// Decrypts the key.
     pub(super) password: Option<&'a Password<'a>>,
     /// What the edge does with a certificate that is not valid now.
@@ -159,9 +162,13 @@ pub(super) fn load_credential(
     problems: &mut Vec<Problem>,
 ) -> Option<LoadedCredential> {
     let CredentialFiles { certificate, private_key, role, .. } = *files;
-    let is_shared = is_one_file(&certificate.value, &private_key.value);
-    if !is_shared && are_swapped(&certificate.value, &private_key.value) {
-        let (key, own) = (certificate.value.display(), private_key.value.display());
+    let key_file = match private_key {
+        PrivateKey::File(file) => Some(&file.value),
+        PrivateKey::Token(_) => None,
+    };
+    let is_shared = key_file.is_some_and(|file| is_one_file(&certificate.value, file));
+    if let Some(own) = key_file.filter(|file| !is_shared && are_swapped(&certificate.value, file)) {
+        let (key, own) = (certificate.value.display(), own.display());
         let what = format!("{key} contains the private key, and {own} the certificate");
         problems.push(
             Problem::error(&certificate.span, role.certificate_key(), what)
@@ -169,9 +176,15 @@ pub(super) fn load_credential(
         );
         return None;
     }
-    let keystore = if is_shared { format::content(&certificate.value) } else { None };
+    let keystore = if let PrivateKey::File(file) = private_key
+        && is_shared
+    {
+        format::content(&certificate.value).map(|content| (file, content))
+    } else {
+        None
+    };
     let (chain, (key, key_file)) = match keystore {
-        Some(content) => keystore::load(files, &content, problems)?,
+        Some((file, content)) => keystore::load(files, file, &content, problems)?,
         None => load_pem(files, is_shared, problems)?,
     };
     let own = find_certificate_of(&chain, &key);
@@ -190,25 +203,26 @@ pub(super) fn load_credential(
             None
         }
         None => {
-            let (key, certificate) = (private_key.value.display(), certificate.value.display());
+            let certificate = certificate.value.display();
+            let key = private_key;
             let what = format!("{key} is not the key of the first certificate in {certificate}");
             let help = format!(
                 "use the key that the certificate was issued for: `openssl pkey -in {} -pubout` and `openssl x509 -in {} -noout -pubkey` must print the same",
                 suggest::shell_word(&key.to_string()),
                 suggest::shell_word(&certificate.to_string()),
             );
-            problems.push(Problem::error(&private_key.span, role.private_key_key(), what).help(help));
+            problems.push(Problem::error(private_key.span(), role.private_key_key(), what).help(help));
             None
         }
     }
 }
 
-/// Loads the chain and the key from PEM.
+/// Loads the chain from PEM, and the key from PEM or a token.
 fn load_pem(
     files: &CredentialFiles<'_>,
     is_shared: bool,
     problems: &mut Vec<Problem>,
-) -> Option<(Vec<CertificateDer<'static>>, key::LoadedKey)> {
+) -> Option<(Vec<CertificateDer<'static>>, LoadedKey)> {
     let (certificate, role) = (files.certificate, files.role);
     let chain = match read_chain(&certificate.value, is_shared) {
         Ok(chain) => Some(chain),
@@ -224,7 +238,12 @@ fn load_pem(
             None
         }
     };
-    let key = key::load_key(files, is_shared, problems);
+    let key = match files.private_key {
+        PrivateKey::File(file) => key::load_key(files, file, is_shared, problems),
+        PrivateKey::Token(key) => {
+            chain.as_deref().and_then(|chain| load_token_key(key, role.private_key_key(), chain, problems))
+        }
+    };
     Some((chain?, key?))
 }
 
@@ -255,7 +274,7 @@ fn out_of_order(chain: &[CertificateDer<'static>], own: usize, files: &Credentia
         "{} does not begin with {}: {} is the key of certificate {} of {}",
         files.certificate.value.display(),
         files.role.owner(),
-        files.private_key.value.display(),
+        files.private_key,
         own + 1,
         chain.len()
     );

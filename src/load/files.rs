@@ -8,7 +8,7 @@ use std::{
 
 use crate::config::{
     Problem, Span, Spanned, file,
-    settings::{Application, Matcher, SecretSource, Settings, TokenVerification},
+    settings::{Application, Matcher, PrivateKey, SecretSource, Settings, TokenVerification},
 };
 
 /// The files that `edge.toml` references, each with its place in `edge.toml`.
@@ -18,15 +18,18 @@ pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
     files.extend(trust.client_ca.iter().map(|ca| &ca.file).chain(&trust.crls));
     files.extend(trust.crl_sources.iter().flat_map(|source| source.ca.iter().chain(&source.issuer)));
     files.extend(settings.upstreams.iter().flat_map(|upstream| {
-        let identity =
-            upstream.identity.iter().flat_map(|identity| [&identity.certificate, &identity.private_key]);
+        let identity = upstream
+            .identity
+            .iter()
+            .flat_map(|identity| [&identity.certificate, identity.private_key.file()]);
         upstream.ca.iter().chain(identity)
     }));
-    files.extend(settings.admin.identity.iter().flat_map(|pair| [&pair.certificate, &pair.private_key]));
+    files
+        .extend(settings.admin.identity.iter().flat_map(|pair| [&pair.certificate, pair.private_key.file()]));
     files.extend(&settings.admin.client_ca);
     files.extend(settings.acme.iter().flat_map(|acme| &acme.ca));
     for domain in &settings.domains {
-        files.extend(domain.key_pairs.iter().flat_map(|pair| [&pair.certificate, &pair.private_key]));
+        files.extend(domain.key_pairs.iter().flat_map(|pair| [&pair.certificate, pair.private_key.file()]));
         files.extend(&domain.ticket_keys);
     }
     files.extend(settings.traces.iter().flat_map(|traces| &traces.ca));
@@ -58,6 +61,13 @@ pub(super) fn referenced(settings: &Settings) -> Vec<(&Path, &Span)> {
     files.into_iter().map(|file| (file.value.as_path(), &file.span)).chain(secrets).collect()
 }
 
+/// The private keys of all certificates.
+fn private_keys(settings: &Settings) -> impl Iterator<Item = &PrivateKey> {
+    let of_domains = settings.domains.iter().flat_map(|domain| &domain.key_pairs);
+    let of_upstreams = settings.upstreams.iter().filter_map(|upstream| upstream.identity.as_ref());
+    of_domains.chain(of_upstreams).chain(&settings.admin.identity).map(|pair| &pair.private_key)
+}
+
 /// The files that `edge.toml` references.
 pub(super) fn referenced_by_settings(settings: &Settings) -> impl Iterator<Item = PathBuf> {
     referenced(settings).into_iter().map(|(file, _)| file.to_owned())
@@ -67,7 +77,10 @@ pub(super) fn referenced_by_settings(settings: &Settings) -> impl Iterator<Item 
 pub(super) fn check_folder_permissions(settings: &Settings) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
-    for (file, place) in referenced(settings) {
+    // The modules of tokens are not watched: one that is loaded stays.
+    let tokens = private_keys(settings).filter_map(PrivateKey::in_token);
+    let modules = tokens.map(|key| (key.uri.module.as_path(), &key.pin_file.span));
+    for (file, place) in referenced(settings).into_iter().chain(modules) {
         // A symlink can be replaced in its own folder, its target in the target's folder.
         for path in [std::path::absolute(file).ok(), file.canonicalize().ok()].into_iter().flatten() {
             // The registry may be a folder itself.

@@ -13,7 +13,10 @@ pub(super) fn reason(error: &io::Error) -> Cow<'static, str> {
     };
     match tls {
         Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => TOO_LARGE.into(),
-        Error::InvalidCertificate(CertificateError::Other(other)) => other.0.to_string().into(),
+        // Of a verifier, or of the private key's token.
+        Error::InvalidCertificate(CertificateError::Other(other)) | Error::Other(other) => {
+            other.0.to_string().into()
+        }
         Error::InvalidCertificate(CertificateError::BadSignature) => {
             "the client did not prove possession of its certificate's key: invalid signature".into()
         }

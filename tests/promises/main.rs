@@ -96,6 +96,7 @@ mod parking;
 mod parsers;
 mod paths;
 mod pipes;
+mod pkcs11;
 mod plain_http;
 mod possession;
 mod private_key_jwt;

@@ -43,6 +43,7 @@ const ORDER: &[&str] = &[
     "net",
     "pem",
     "pbe",
+    "pkcs11",
     "header",
     "oauth",
     "replay",

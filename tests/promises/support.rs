@@ -10,6 +10,7 @@ pub mod http2;
 pub mod openssl;
 pub mod origin_process;
 pub mod secrets;
+pub mod soft_hsm;
 pub mod steady;
 pub mod terminal;
 pub mod test_process;

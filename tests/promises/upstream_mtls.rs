@@ -15,6 +15,7 @@ use crate::support::{
     Ca, Client, Credentials, Edge, EdgeBuilder, PATIENCE, admin,
     certificates::time_from_now,
     scripted::{Scripted, https, mutual_acceptor, serve_http},
+    soft_hsm::SoftHsm,
     with_client,
 };
 
@@ -70,9 +71,44 @@ impl Guarded {
         }
     }
 
+    /// The same with the key in a token.
+    fn with_token(&self, shown: &Credentials) -> Option<(Edge, Credentials, SoftHsm)> {
+        let edge = self.builder(None);
+        let hsm = SoftHsm::in_folder(edge.path())?;
+        fs::write(edge.path().join("edge.pem"), shown.chain_pem()).unwrap();
+        hsm.import("edge", "client", "a1", shown);
+        let lines =
+            format!("client_certificate = \"edge.pem\"\nprivate_key = \"{}\"", hsm.uri("object=client"));
+        let (edge, client) = with_client(hsm.edge(edge).upstream(&lines));
+        Some((edge, client, hsm))
+    }
+
     fn last(&self) -> CertificateDer<'static> {
         self.seen.lock().unwrap().last().unwrap().clone()
     }
+}
+
+#[tokio::test]
+async fn a_token_signs_for_the_upstream() {
+    let guarded = Guarded::start(&["h2", "http/1.1"]).await;
+    let shown = guarded.ca.issue("edge", |_| {});
+    let Some((edge, client, hsm)) = guarded.with_token(&shown) else { return };
+    let client = Client::with(&edge, &client);
+    assert_eq!(client.token("billing").await.status, 200);
+    assert_eq!(&guarded.last(), shown.leaf());
+
+    // Connections that are open stay. New ones say why they fail.
+    fs::rename(hsm.tokens(), edge.folder.path().join("away")).unwrap();
+    edge.reload("edge.toml", &changed_upstream(&edge));
+    assert_eq!(client.token("billing").await.status, 503);
+    edge.wait_for_log("the private key's token did not sign: ");
+    edge.stop();
+}
+
+/// The configuration with other limits of the upstream, so that its connections are replaced.
+fn changed_upstream(edge: &Edge) -> String {
+    let config = fs::read_to_string(edge.folder.path().join("edge.toml")).unwrap();
+    config.replacen("client_certificate", "connect_timeout = \"4s\"\nclient_certificate", 1)
 }
 
 #[tokio::test]

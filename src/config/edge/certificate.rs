@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use toml::de::DeValue;
 
-use super::{acme::Authority, key_pair};
+use super::{acme::Authority, key_pair, token_key::private_key};
 use crate::config::{
     diagnostic::Fault,
     node::{Table, Value},
     schema::ACME,
-    settings::{Acme, KeyPair, SecretSource},
+    settings::{Acme, KeyPair, PrivateKey, SecretSource},
     span::Spanned,
 };
 
@@ -32,8 +32,8 @@ pub(super) fn server_files(
     };
     let Some(acme) = acme else {
         let (certificates, private_keys) = (table.require("certificate"), table.require("private_key"));
-        let certificate_files = certificates.as_ref().and_then(files);
-        let key_files = private_keys.as_ref().and_then(files);
+        let certificate_files = certificates.as_ref().and_then(|value| files(value, Value::path));
+        let key_files = private_keys.as_ref().and_then(|value| files(value, private_key));
         let password = key_pair::password(table);
         let key_pairs = key_pairs(certificate_files?, &private_keys?, key_files?, password.as_ref())?;
         return Some(ServerFiles { key_pairs, acme: false });
@@ -60,21 +60,22 @@ pub(super) fn server_files(
         }
     };
     let file = acme.locate(file);
-    let key_pairs = vec![KeyPair { certificate: file.clone(), private_key: file, password: None }];
+    let key_pairs =
+        vec![KeyPair { certificate: file.clone(), private_key: PrivateKey::File(file), password: None }];
     Some(ServerFiles { key_pairs, acme: true })
 }
 
 /// Reads one file, or a list of files. `None` if one of them is invalid.
-fn files(value: &Value<'_>) -> Option<Vec<Spanned<PathBuf>>> {
-    let DeValue::Array(items) = value.toml else { return Some(vec![value.path()?]) };
-    value.filled_list(Value::path).filter(|files| files.len() == items.len())
+fn files<'a, T>(value: &Value<'a>, read: impl Fn(&Value<'a>) -> Option<T>) -> Option<Vec<T>> {
+    let DeValue::Array(items) = value.toml else { return Some(vec![read(value)?]) };
+    value.filled_list(read).filter(|files| files.len() == items.len())
 }
 
 /// Each certificate with its key.
 fn key_pairs(
     certificates: Vec<Spanned<PathBuf>>,
     value: &Value<'_>,
-    private_keys: Vec<Spanned<PathBuf>>,
+    private_keys: Vec<PrivateKey>,
     password: Option<&Spanned<SecretSource>>,
 ) -> Option<Vec<KeyPair>> {
     let (certificate_count, key_count) = (certificates.len(), private_keys.len());

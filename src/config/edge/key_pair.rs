@@ -1,6 +1,6 @@
 //! A certificate of the edge with its key.
 
-use super::secret::secret;
+use super::{secret::secret, token_key::private_key};
 use crate::config::{
     diagnostic::Problem,
     node::Table,
@@ -24,7 +24,7 @@ pub(super) fn password(table: &Table<'_>) -> Option<Spanned<SecretSource>> {
 /// Reads the key with this name and `private_key`: both, or neither. A password without them is an error.
 pub(super) fn read(table: &Table<'_>, certificate_key: &'static str) -> Option<KeyPair> {
     let certificate = table.get(certificate_key).map(|value| value.path());
-    let private_key = table.get("private_key").map(|value| value.path());
+    let private_key = table.get("private_key").map(|value| private_key(&value));
     let password = password(table);
     let (found, missing) = match (certificate, private_key) {
         (Some(certificate), Some(private_key)) => {

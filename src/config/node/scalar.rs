@@ -9,6 +9,7 @@ use super::{Value, article, guess};
 use crate::clock::Timestamp;
 use crate::config::{
     diagnostic::Fault,
+    pkcs11_uri::is_uri,
     span::Spanned,
     suggest::{any_of, did_you_mean, quote},
     variable::variable,
@@ -61,6 +62,11 @@ impl Value<'_> {
         self.parse(PATH, |text| {
             if text.contains("-----BEGIN") {
                 let what = "found the text of a PEM file, expected the path of a file";
+                return Err(Fault::new(what).help(self.write_example()));
+            }
+            if is_uri(text) {
+                let what =
+                    "found a PKCS#11 URI, expected the path of a file: only private keys are in tokens";
                 return Err(Fault::new(what).help(self.write_example()));
             }
             if text.contains('\0') {

@@ -261,7 +261,7 @@ fn check_domain(domain: &Domain, folder: &Path) {
         panic!("{key_pairs:?}")
     };
     assert_eq!(certificate.value, folder.join("certs/server.pem"));
-    assert_eq!((private_key.value.clone(), *acme), (folder.join("certs/server.key"), false));
+    assert_eq!((private_key.file().value.clone(), *acme), (folder.join("certs/server.key"), false));
     assert_eq!((*min_version, key_exchange_groups.len()), (MinVersion::Tls12, 0));
     assert_eq!((*client_auth, *cipher_suites), (ClientAuth::Required, CipherSuites::Default));
     assert_eq!((*upstream, header_profile.value.as_str()), (0, "auth0"));

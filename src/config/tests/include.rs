@@ -42,7 +42,7 @@ fn the_tables_of_all_files_are_read_in_order() {
     let keys: Vec<&Path> = settings
         .domains
         .iter()
-        .map(|domain| domain.key_pairs[0].private_key.value.strip_prefix(folder.path()).unwrap())
+        .map(|domain| domain.key_pairs[0].private_key.file().value.strip_prefix(folder.path()).unwrap())
         .collect();
     assert_eq!(keys, ["k.pem", "edge.d/k.pem", "more/k.pem"].map(Path::new));
     let watched: Vec<_> = parsed.files.iter().map(|file| file.strip_prefix(folder.path()).unwrap()).collect();

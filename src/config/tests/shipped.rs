@@ -60,7 +60,7 @@ fn files(settings: &Settings, registry: &[Application]) -> Vec<PathBuf> {
     }
     for domain in &settings.domains {
         for pair in &domain.key_pairs {
-            files.extend([&pair.certificate.value, &pair.private_key.value]);
+            files.extend([&pair.certificate.value, &pair.private_key.file().value]);
         }
     }
     for credential in registry.iter().flat_map(|application| &application.credentials) {

@@ -194,7 +194,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Source, Span},
+        config::{Source, Span, settings::PrivateKey},
         load::credential::InUse,
         tls::{CipherSuites, provider},
     };
@@ -215,7 +215,7 @@ mod tests {
                 provider: &provider(CipherSuites::Default),
                 role,
                 certificate: &file,
-                private_key: &file,
+                private_key: &PrivateKey::File(file.clone()),
                 password: None,
                 in_use: InUse::Running(&running),
                 now: Timestamp::from_unix(1_789_000_000),

@@ -1,6 +1,10 @@
 //! Reads private keys, and decrypts them by `private_key_password`.
 
-use std::{cell::Cell, path::Path, sync::Arc};
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{crypto::CryptoProvider, sign::SigningKey};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -13,14 +17,12 @@ use crate::{
     load::{
         pem::{self, invalid_content},
         secret::secret_text,
+        token::LoadedKey,
     },
     pbe::{self, PbeError},
     pem::PrivateKey,
     text::suggest::shell_word,
 };
-
-/// A private key, and the SHA-256 hash of its file.
-pub(super) type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);
 
 /// `private_key_password`: read if something is encrypted.
 pub(in crate::load) struct Password<'a> {
@@ -92,8 +94,7 @@ impl<'a> Password<'a> {
 }
 
 /// The problem that a file is encrypted, and no password configured. `what` follows the file's name; `otherwise` removes the password.
-pub(super) fn no_password(files: &CredentialFiles<'_>, what: &str, otherwise: &str) -> Problem {
-    let (role, place) = (files.role, files.private_key);
+pub(super) fn no_password(role: Role<'_>, place: &Spanned<PathBuf>, what: &str, otherwise: &str) -> Problem {
     let help = format!(
         "write under {}: private_key_password = {{ file = \"secrets/{}.pass\" }}, and the password into that file; or {otherwise}",
         role.table(),
@@ -105,18 +106,19 @@ pub(super) fn no_password(files: &CredentialFiles<'_>, what: &str, otherwise: &s
 /// Loads the key of these files. A key that others can read is a warning.
 pub(super) fn load_key(
     files: &CredentialFiles<'_>,
+    place: &Spanned<PathBuf>,
     with_certificates: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<LoadedKey> {
-    let path = &files.private_key.value;
+    let path = &place.value;
     let (read, mode) = read_key(path, with_certificates);
-    report_mode(files, mode, problems);
-    let at_key = |fault: Fault| fault.at(&files.private_key.span, files.role.private_key_key());
+    report_mode(files.role, place, mode, problems);
+    let at_key = |fault: Fault| fault.at(&place.span, files.role.private_key_key());
     let read = read.map_err(|fault| format::advice(fault, path, files.role.certificate_name()));
     let loaded = read.map_err(at_key).and_then(|(key, hash)| {
         let key = match key {
             PrivateKey::Plain(key) => key,
-            PrivateKey::Encrypted { der, line } => decrypt(files, &der, line)?,
+            PrivateKey::Encrypted { der, line } => decrypt(files, place, &der, line)?,
         };
         Ok((usable(files.provider, path, key).map_err(at_key)?, hash))
     });
@@ -124,8 +126,13 @@ pub(super) fn load_key(
 }
 
 /// Warns if others can read the file of the private key.
-pub(super) fn report_mode(files: &CredentialFiles<'_>, mode: Option<u32>, problems: &mut Vec<Problem>) {
-    let (place, key) = (files.private_key, files.role.private_key_key());
+pub(super) fn report_mode(
+    role: Role<'_>,
+    place: &Spanned<PathBuf>,
+    mode: Option<u32>,
+    problems: &mut Vec<Problem>,
+) {
+    let key = role.private_key_key();
     if let Some(mode) = mode.filter(|mode| mode & 0o007 != 0) {
         let what = format!("{} can be read by others (mode {mode:03o})", place.value.display());
         problems.push(Problem::warning(&place.span, key, what).help(file::chmod("o=", &place.value)));
@@ -133,13 +140,18 @@ pub(super) fn report_mode(files: &CredentialFiles<'_>, mode: Option<u32>, proble
 }
 
 /// Decrypts a key that begins on this line of its file.
-fn decrypt(files: &CredentialFiles<'_>, der: &[u8], line: usize) -> Result<PrivateKeyDer<'static>, Problem> {
-    let path = &files.private_key.value;
+fn decrypt(
+    files: &CredentialFiles<'_>,
+    place: &Spanned<PathBuf>,
+    der: &[u8],
+    line: usize,
+) -> Result<PrivateKeyDer<'static>, Problem> {
+    let path = &place.value;
     let Some(password) = files.password else {
         let fault = crate::pem::encrypted_key(line);
         let what = format!(", line {line}: found a private key that is encrypted with a password");
         let otherwise = fault.help_for(&path.display().to_string()).unwrap_or_default();
-        return Err(no_password(files, &what, &otherwise));
+        return Err(no_password(files.role, place, &what, &otherwise));
     };
     password.mark_used();
     let text = password.read(files.role)?;
@@ -149,7 +161,7 @@ fn decrypt(files: &CredentialFiles<'_>, der: &[u8], line: usize) -> Result<Priva
         Err(error) => {
             let help = error.key_help(&path.display().to_string());
             let fault = Fault { help, ..file::fault(path, error) };
-            Err(fault.at(&files.private_key.span, files.role.private_key_key()))
+            Err(fault.at(&place.span, files.role.private_key_key()))
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Loads a certificate and its key from one PKCS#12 file.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::sign::SigningKey;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -8,11 +11,12 @@ use sha2::Digest;
 
 use super::{
     CredentialFiles, find_certificate_of,
-    key::{LoadedKey, no_password, report_mode, usable},
+    key::{no_password, report_mode, usable},
 };
 use crate::{
-    config::{Fault, Problem, file},
+    config::{Fault, Problem, Spanned, file},
     identity::{is_issued_by, spki_hash},
+    load::token::LoadedKey,
     pbe::{self, Keystore, PbeError},
     text::suggest::shell_word,
 };
@@ -23,13 +27,14 @@ const MAX_CHAIN: usize = 10;
 /// Loads the chain, leaf first, and the key.
 pub(super) fn load(
     files: &CredentialFiles<'_>,
+    place: &Spanned<PathBuf>,
     content: &file::Content,
     problems: &mut Vec<Problem>,
 ) -> Option<(Vec<CertificateDer<'static>>, LoadedKey)> {
-    report_mode(files, Some(content.mode), problems);
-    let loaded = open(files, &content.bytes).and_then(|mut keystore| {
-        let path = &files.private_key.value;
-        let at_key = |fault: Fault| fault.at(&files.private_key.span, files.role.private_key_key());
+    report_mode(files.role, place, Some(content.mode), problems);
+    let loaded = open(files, place, &content.bytes).and_then(|mut keystore| {
+        let path = &place.value;
+        let at_key = |fault: Fault| fault.at(&place.span, files.role.private_key_key());
         let der = PrivatePkcs8KeyDer::from(std::mem::take(&mut *keystore.key));
         let key = usable(files.provider, path, der.into()).map_err(at_key)?;
         let chain = chain(path, keystore.certificates, &key)
@@ -40,8 +45,8 @@ pub(super) fn load(
 }
 
 /// Opens a keystore with the configured password, or with an empty one.
-fn open(files: &CredentialFiles<'_>, bytes: &[u8]) -> Result<Keystore, Problem> {
-    let (role, path) = (files.role, &files.private_key.value);
+fn open(files: &CredentialFiles<'_>, place: &Spanned<PathBuf>, bytes: &[u8]) -> Result<Keystore, Problem> {
+    let (role, path) = (files.role, &place.value);
     let text = files.password.map(|password| password.read(role)).transpose()?;
     let opened = pbe::open(bytes, text.as_deref().map_or("", String::as_str));
     let file = path.display().to_string();
@@ -59,11 +64,11 @@ fn open(files: &CredentialFiles<'_>, bytes: &[u8]) -> Result<Keystore, Problem> 
                 "remove the password: openssl pkcs12 -in {shown} -noenc -out {shown}.pem, and name that file as {} and private_key",
                 role.certificate_name()
             );
-            Err(no_password(files, " is a PKCS#12 file that is encrypted with a password", &otherwise))
+            Err(no_password(role, place, " is a PKCS#12 file that is encrypted with a password", &otherwise))
         }
         (Err(error), _) => {
             let fault = Fault { help: error.keystore_help(&file), ..file::fault(path, error) };
-            Err(fault.at(&files.private_key.span, role.private_key_key()))
+            Err(fault.at(&place.span, role.private_key_key()))
         }
     }
 }

@@ -31,6 +31,8 @@ label! {
         Alert = "alert",
         /// The connection ended within the handshake.
         Closed = "closed",
+        /// The domain's private key is in a PKCS#11 token, which did not sign.
+        PrivateKey = "private_key",
         /// A message that is not valid in TLS.
         Protocol = "protocol",
     }

@@ -1,0 +1,32 @@
+//! Private keys in PKCS#11 tokens: a hardware security module signs the handshakes, and the key never leaves it.
+//!
+//! The vendor's module is a library that is loaded into this process. Its functions block, write files and start
+//! threads, so threads of their own call it, which are started while the configuration is loaded. A worker passes
+//! them a digest and waits for the signature, for 5 s at most. A module is initialized once per process. It is
+//! finalized only if none of its tokens can be used, since some modules find a token again only then.
+
+mod error;
+#[cfg(feature = "pkcs11")]
+mod key;
+#[cfg(feature = "pkcs11")]
+mod module;
+#[cfg(feature = "pkcs11")]
+mod pool;
+#[cfg(feature = "pkcs11")]
+mod refusals;
+#[cfg(feature = "pkcs11")]
+mod scheme;
+#[cfg(feature = "pkcs11")]
+mod session;
+#[cfg(not(feature = "pkcs11"))]
+mod unsupported;
+mod uri;
+
+#[cfg(not(feature = "pkcs11"))]
+pub use unsupported::{finish, open};
+pub use {
+    error::{OpenError, SignError},
+    uri::{KeyUri, OpenedKey},
+};
+#[cfg(feature = "pkcs11")]
+pub use {key::open, module::finish};

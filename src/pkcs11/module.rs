@@ -1,0 +1,141 @@
+//! The modules of this process: each is loaded and initialized once.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc::sync_channel,
+    },
+    thread::{self, available_parallelism},
+    time::{Duration, Instant},
+};
+
+use cryptoki::{
+    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
+    error::{Error, RvError},
+};
+
+use super::{
+    KeyUri, OpenError,
+    pool::Pool,
+    refusals::Refusals,
+    session::{Counted, KeySession, described, failed},
+};
+
+/// How often a module is initialized again, to find a token that was away.
+const RESTARTS: Duration = Duration::from_secs(2);
+
+/// How long the end of the process waits for a module.
+const END: Duration = Duration::from_secs(2);
+
+/// A module and its threads. It stays for the life of the process.
+pub(super) struct Module {
+    path: PathBuf,
+    /// Once it is initialized.
+    context: Mutex<Option<Pkcs11>>,
+    pub(super) pool: Arc<Pool>,
+    refusals: Refusals,
+    /// How many sessions are open, or about to be.
+    sessions: Arc<AtomicUsize>,
+    /// When the module was finalized and initialized again.
+    restarted: Mutex<Option<Instant>>,
+}
+
+static MODULES: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new());
+
+/// Ends the use of all modules: closes sessions that are not in use, and finalizes each module. To be called before the
+/// process ends, when no key is in use: libraries that are called while the process ends, or are not finalized, crash.
+pub fn finish() {
+    let modules = std::mem::take(&mut *MODULES.lock().unwrap_or_else(PoisonError::into_inner));
+    for module in modules.into_values() {
+        if module.pool.close(END) {
+            module.finalize();
+        }
+    }
+}
+
+impl Module {
+    /// On a thread of its own, for which the end of the process waits a bounded time.
+    fn finalize(self: Arc<Self>) {
+        let (done, ended) = sync_channel(1);
+        let finalize = move || {
+            let context = self.context.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // An error changes nothing: the process ends.
+            let _ = context.map(Pkcs11::finalize);
+            let _ = done.send(());
+        };
+        if thread::Builder::new().name("pkcs11-end".to_owned()).spawn(finalize).is_ok() {
+            let _ = ended.recv_timeout(END);
+        }
+    }
+
+    /// The module of this file. Its threads are started, with the rights of this one, unless they run.
+    pub(super) fn of(path: &Path) -> Result<Arc<Self>, OpenError> {
+        // A link to a library is the same library.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = modules.get(&path) {
+            return Ok(Arc::clone(module));
+        }
+        // Workers wait for a signature each, and there is one per core.
+        let threads = available_parallelism().map_or(4, usize::from).clamp(4, 8);
+        let pool = Pool::start(threads).map_err(|error| OpenError::Threads(error.to_string()))?;
+        let module = Arc::new(Self {
+            path: path.clone(),
+            context: Mutex::default(),
+            pool,
+            refusals: Refusals::default(),
+            sessions: Arc::default(),
+            restarted: Mutex::default(),
+        });
+        modules.insert(path, Arc::clone(&module));
+        Ok(module)
+    }
+
+    /// Opens a session with this key. Blocks.
+    pub(super) fn session(&self, uri: &KeyUri, pin: &str) -> Result<KeySession, OpenError> {
+        // Counted first: nobody finalizes the module from then on.
+        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = Counted::new(&self.sessions);
+        let context = self.loaded(context)?;
+        KeySession::open(&context, uri, pin, &self.refusals, counted)
+    }
+
+    /// Finalizes the module, so that it is initialized again: some modules find a token that was away only then. Not
+    /// while a session is open, after `close_broken` has closed those that are not usable, and once per [`RESTARTS`].
+    /// Returns whether it was done.
+    pub(super) fn restart(&self, close_broken: impl FnOnce()) -> bool {
+        let mut restarted = self.restarted.lock().unwrap_or_else(PoisonError::into_inner);
+        if restarted.is_some_and(|last| last.elapsed() < RESTARTS) {
+            return false;
+        }
+        *restarted = Some(Instant::now());
+        close_broken();
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sessions.load(SeqCst) == 0 && context.take().is_some_and(|context| context.finalize().is_ok())
+    }
+
+    /// The module, which is loaded and initialized first. After a failure it is tried again.
+    fn loaded(&self, mut context: MutexGuard<'_, Option<Pkcs11>>) -> Result<Pkcs11, OpenError> {
+        if let Some(context) = &*context {
+            return Ok(context.clone());
+        }
+        let unusable = |error| OpenError::Module { path: self.path.clone(), error };
+        let loaded = Pkcs11::new(&self.path).map_err(|error| {
+            unusable(match error {
+                Error::LibraryLoading(error) => error.to_string(),
+                error => described(&error),
+            })
+        })?;
+        match loaded.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+            // Another library of this process may use it, too.
+            Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
+            Err(error @ Error::Pkcs11(..)) => return Err(unusable(described(&error))),
+            Err(error) => return Err(failed(&error)),
+        }
+        *context = Some(loaded.clone());
+        Ok(loaded)
+    }
+}

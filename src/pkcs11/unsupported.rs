@@ -1,0 +1,17 @@
+//! A build without the feature `pkcs11`.
+
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+
+use super::{KeyUri, OpenError, OpenedKey};
+
+/// Refuses every key.
+///
+/// # Errors
+///
+/// Always.
+pub fn open(_: &KeyUri, _: &str, _: &[SubjectPublicKeyInfoDer<'static>]) -> Result<OpenedKey, OpenError> {
+    Err(OpenError::Unsupported)
+}
+
+/// Has nothing to end.
+pub const fn finish() {}
