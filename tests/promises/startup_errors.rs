@@ -68,7 +68,7 @@ fn an_address_that_cannot_be_bound_is_a_json_line() {
     let found = lines(&builder().https(address).output("run"));
     let bind = found.iter().find(|line| line["key"] == "listen.https").unwrap();
     is_at(bind, "edge.toml", &[("level", "ERROR".into()), ("found", format!("\"{address}\"").into())]);
-    assert!(bind["help"].as_str().unwrap().contains("ss -ltnp"), "{bind}");
+    assert!(bind["help"].as_str().unwrap().contains("stop it, or use another port"), "{bind}");
     // The log is set up, and its file cannot be opened.
     let found = lines(&builder().log("file = \"nowhere/edge.log\"\nto = \"file\"").output("run"));
     assert_eq!(found[0]["key"], "log.file");
