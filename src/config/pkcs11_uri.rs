@@ -18,8 +18,18 @@ pub(super) fn is_uri(text: &str) -> bool {
 pub(super) fn may_have_pin(text: &str) -> bool {
     let Some(at) = text.to_ascii_lowercase().find(SCHEME) else { return text.contains("pin-value") };
     let attributes = text.get(at + SCHEME.len()..).unwrap_or_default().split([';', '?', '&']);
-    let name = |attribute: &str| attribute.split('=').next().unwrap_or_default().to_owned();
-    attributes.map(name).any(|name| !PATH.iter().chain(&QUERY).any(|known| *known == name))
+    let may_have = |attribute: &str| {
+        let (name, value) = attribute.split_once('=').unwrap_or((attribute, ""));
+        let is_known = PATH.iter().chain(&QUERY).any(|known| *known == name);
+        !is_known || (name == "pin-source" && is_pin(value))
+    };
+    attributes.into_iter().any(may_have)
+}
+
+/// Whether the value of `pin-source` may be a PIN in place of a file.
+pub(super) fn is_pin(source: &str) -> bool {
+    let Some(path) = source.strip_prefix("file:") else { return true };
+    !path.is_empty() && path.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -34,6 +44,8 @@ mod tests {
             "pkcs11:token=a;pin=1",
             "pkcs11:token=a?module-path=/m.so&pin-source=file:a&1",
             "pin-value=1",
+            "pkcs11:token=a?module-path=/m.so&pin-source=1234",
+            "pkcs11:token=a?module-path=/m.so&pin-source=file:1234",
             "xpkcs11:1",
         ] {
             assert!(may_have_pin(text), "{text}");

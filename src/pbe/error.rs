@@ -48,7 +48,7 @@ impl PbeError {
             Self::WrongPassword => return None,
             Self::KeyPassword => {
                 format!(
-                    "set the keystore's password as that of its key: keytool -keypasswd -keystore {shown} -alias ALIAS"
+                    "write it again with one password: keytool -importkeystore -srckeystore {shown} -srckeypass KEY_PASSWORD -destkeystore {new} -deststoretype PKCS12"
                 )
             }
             Self::SeveralKeys(_) => format!(

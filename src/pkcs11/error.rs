@@ -5,10 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use super::KeyUri;
 
 /// How long a handshake waits for a signature.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long the load of a configuration waits for a token.
-pub(super) const OPEN_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a key cannot be used. `Display` says what was found; see [`OpenError::help`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +46,12 @@ pub enum OpenError {
     /// The token refused the PIN, now or when it was tried before.
     #[error("the token {token} refused the PIN of pin-source")]
     WrongPin {
+        /// The token's label.
+        token: String,
+    },
+    /// The process is logged in by another PIN, so that this one cannot be verified.
+    #[error("the token {token} is in use with another PIN than that of pin-source")]
+    OtherPin {
         /// The token's label.
         token: String,
     },
@@ -126,6 +132,9 @@ impl OpenError {
             Self::WrongPin { .. } => {
                 "write the PIN of the token's user into that file. The edge tries each PIN once, since tokens lock: if this one is right by now, restart it".into()
             }
+            Self::OtherPin { .. } => {
+                "give all keys of the token the same pin-source; if its PIN was changed, send SIGUSR2: a new process logs in by it".into()
+            }
             Self::LastTry { token } => format!(
                 "log in once with the right PIN by another program, such as `pkcs11-tool --module MODULE --token-label {token} --login --list-objects`"
             ),
@@ -157,6 +166,9 @@ pub enum SignError {
     /// Too many handshakes wait for the token.
     #[error("the private key's token did not sign: too many handshakes wait for it")]
     Busy,
+    /// The worker has waited for tokens for half of its time.
+    #[error("the private key's token did not sign: it is too slow for so many handshakes")]
+    Slow,
     /// It has not answered.
     #[error("the private key's token did not sign within {PATIENCE:?}")]
     TimedOut,

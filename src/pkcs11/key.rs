@@ -16,7 +16,7 @@ use rustls::{
 use zeroize::Zeroizing;
 
 use super::{
-    KeyUri, OpenError, OpenedKey, SignError,
+    KeyUri, OpenError, OpenedKey, SignError, budget,
     error::{OPEN_PATIENCE, PATIENCE},
     module::Module,
     pool::Undone,
@@ -26,6 +26,9 @@ use super::{
 
 /// What a key signs when it is opened. It is not a message of TLS.
 const TRIAL: &[u8] = b"mtls-edge: whether a private key belongs to a certificate";
+
+/// The most sessions of a key that are kept: one for each thread of the module.
+const MAX_IDLE: usize = 8;
 
 /// A private key of a token that belongs to a public key.
 pub(super) struct TokenKey {
@@ -40,7 +43,7 @@ pub(super) struct TokenKey {
 }
 
 /// Opens the key of a token that belongs to one of these public keys. One that is in use is returned as it is,
-/// without a word to the token. Waits for the token, for half a minute at most.
+/// without a word to the token. Waits for the token, for 10 s at most.
 ///
 /// # Errors
 ///
@@ -59,7 +62,7 @@ pub fn open(
     } else {
         let (of, uri, pin) = (Arc::clone(&module), uri.clone(), Zeroizing::new(pin.to_owned()));
         let public_keys = public_keys.to_vec();
-        let opened = module.pool.run(OPEN_PATIENCE, move || TokenKey::open(of, uri, pin, &public_keys));
+        let opened = module.openers.run(OPEN_PATIENCE, move || TokenKey::open(of, uri, pin, &public_keys));
         let key = Arc::new(opened.map_err(unopened)??);
         let mut keys = keys();
         keys.retain(|key| key.strong_count() > 0);
@@ -120,8 +123,9 @@ impl TokenKey {
     /// Signs on one of the module's threads, and waits for that.
     fn sign(self: &Arc<Self>, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let (key, order, message) = (Arc::clone(self), Order::new(scheme, message), message.to_vec());
-        let signed = self.module.pool.run(PATIENCE, move || key.sign_in_token(&order, &message));
-        signed.map_err(unsigned)?
+        let signed =
+            budget::within(|| self.module.pool.run(PATIENCE, move || key.sign_in_token(&order, &message)));
+        signed.ok_or(SignError::Slow)?.map_err(unsigned)?
     }
 
     /// Signs by a session that is open, or, without one or if it fails, once by a new one.
@@ -149,7 +153,7 @@ impl TokenKey {
             }
             session.is_verified = true;
         }
-        self.idle().push(session);
+        self.keep([session]);
         Ok(signature)
     }
 
@@ -160,7 +164,20 @@ impl TokenKey {
         let order = Order::new(*scheme, TRIAL);
         let usable: Vec<KeySession> =
             sessions.into_iter().filter(|session| session.sign(&order).is_ok()).collect();
-        self.idle().extend(usable);
+        self.keep(usable);
+    }
+
+    /// Keeps sessions that are not in use. Those beyond the bound are closed.
+    fn keep(&self, sessions: impl IntoIterator<Item = KeySession>) {
+        let mut idle = self.idle();
+        let mut sessions = sessions.into_iter();
+        while idle.len() < MAX_IDLE {
+            let Some(session) = sessions.next() else { return };
+            idle.push(session);
+        }
+        drop(idle);
+        // To close them blocks, without the lock.
+        sessions.for_each(drop);
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<KeySession>> {

@@ -33,15 +33,27 @@ const END: Duration = Duration::from_secs(2);
 /// A module and its threads. It stays for the life of the process.
 pub(super) struct Module {
     path: PathBuf,
-    /// Once it is initialized.
-    context: Mutex<Option<Pkcs11>>,
+    library: Mutex<Library>,
+    /// The threads that sign.
     pub(super) pool: Arc<Pool>,
+    /// The threads that open keys for a configuration: a token that hangs there must not keep others from signing.
+    pub(super) openers: Arc<Pool>,
     refusals: Refusals,
     /// How many sessions are open, or about to be.
     sessions: Arc<AtomicUsize>,
     /// When the module was finalized and initialized again.
     restarted: Mutex<Option<Instant>>,
 }
+
+/// The library of a module. Once loaded, it is not unloaded: a library with threads of its own would crash.
+#[derive(Default)]
+struct Library {
+    loaded: Option<Pkcs11>,
+    is_initialized: bool,
+}
+
+/// How many threads open keys.
+const OPENERS: usize = 2;
 
 static MODULES: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new());
 
@@ -50,7 +62,7 @@ static MODULES: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new
 pub fn finish() {
     let modules = std::mem::take(&mut *MODULES.lock().unwrap_or_else(PoisonError::into_inner));
     for module in modules.into_values() {
-        if module.pool.close(END) {
+        if module.pool.close(END) && module.openers.close(END) {
             module.finalize();
         }
     }
@@ -61,9 +73,8 @@ impl Module {
     fn finalize(self: Arc<Self>) {
         let (done, ended) = sync_channel(1);
         let finalize = move || {
-            let context = self.context.lock().unwrap_or_else(PoisonError::into_inner).take();
             // An error changes nothing: the process ends.
-            let _ = context.map(Pkcs11::finalize);
+            let _ = self.library().finalize();
             let _ = done.send(());
         };
         if thread::Builder::new().name("pkcs11-end".to_owned()).spawn(finalize).is_ok() {
@@ -81,11 +92,13 @@ impl Module {
         }
         // Workers wait for a signature each, and there is one per core.
         let threads = available_parallelism().map_or(4, usize::from).clamp(4, 8);
-        let pool = Pool::start(threads).map_err(|error| OpenError::Threads(error.to_string()))?;
+        let start = |threads| Pool::start(threads).map_err(|error| OpenError::Threads(error.to_string()));
+        let (pool, openers) = (start(threads)?, start(OPENERS)?);
         let module = Arc::new(Self {
             path: path.clone(),
-            context: Mutex::default(),
+            library: Mutex::default(),
             pool,
+            openers,
             refusals: Refusals::default(),
             sessions: Arc::default(),
             restarted: Mutex::default(),
@@ -97,9 +110,9 @@ impl Module {
     /// Opens a session with this key. Blocks.
     pub(super) fn session(&self, uri: &KeyUri, pin: &str) -> Result<KeySession, OpenError> {
         // Counted first: nobody finalizes the module from then on.
-        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        let library = self.library();
         let counted = Counted::new(&self.sessions);
-        let context = self.loaded(context)?;
+        let context = self.initialized(library)?;
         KeySession::open(&context, uri, pin, &self.refusals, counted)
     }
 
@@ -113,29 +126,46 @@ impl Module {
         }
         *restarted = Some(Instant::now());
         close_broken();
-        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
-        self.sessions.load(SeqCst) == 0 && context.take().is_some_and(|context| context.finalize().is_ok())
+        let mut library = self.library();
+        self.sessions.load(SeqCst) == 0 && library.finalize()
+    }
+
+    fn library(&self) -> MutexGuard<'_, Library> {
+        self.library.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The module, which is loaded and initialized first. After a failure it is tried again.
-    fn loaded(&self, mut context: MutexGuard<'_, Option<Pkcs11>>) -> Result<Pkcs11, OpenError> {
-        if let Some(context) = &*context {
-            return Ok(context.clone());
-        }
+    fn initialized(&self, mut library: MutexGuard<'_, Library>) -> Result<Pkcs11, OpenError> {
         let unusable = |error| OpenError::Module { path: self.path.clone(), error };
-        let loaded = Pkcs11::new(&self.path).map_err(|error| {
-            unusable(match error {
-                Error::LibraryLoading(error) => error.to_string(),
-                error => described(&error),
-            })
-        })?;
+        let loaded = match &library.loaded {
+            Some(loaded) => loaded.clone(),
+            None => Pkcs11::new(&self.path).map_err(|error| {
+                unusable(match error {
+                    Error::LibraryLoading(error) => error.to_string(),
+                    error => described(&error),
+                })
+            })?,
+        };
+        if library.is_initialized {
+            return Ok(loaded);
+        }
+        library.loaded = Some(loaded.clone());
         match loaded.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             // Another library of this process may use it, too.
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
             Err(error @ Error::Pkcs11(..)) => return Err(unusable(described(&error))),
             Err(error) => return Err(failed(&error)),
         }
-        *context = Some(loaded.clone());
+        library.is_initialized = true;
         Ok(loaded)
+    }
+}
+
+impl Library {
+    /// Finalizes it, so that it can be initialized again. Returns whether it did.
+    fn finalize(&mut self) -> bool {
+        let loaded = self.loaded.clone().filter(|_| self.is_initialized);
+        self.is_initialized = false;
+        loaded.is_some_and(|loaded| loaded.finalize().is_ok())
     }
 }

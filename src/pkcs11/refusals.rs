@@ -1,33 +1,79 @@
-//! The PINs that tokens have refused: none is tried twice, since a token locks after a few wrong ones.
+//! The PINs that tokens have refused, none of which is tried twice, since a token locks after a few wrong ones; and those by which the
+//! process is logged in.
 
 use std::{
-    collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use sha2::{Digest, Sha256};
 
-/// The PINs that tokens have refused.
+/// Whether a token has refused a PIN of this process.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a token has refused a PIN of this process. Another process that tries it again may lock the token.
+#[must_use]
+pub fn was_pin_refused() -> bool {
+    REFUSED.load(Relaxed)
+}
+
+/// What is known of PINs.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<HashSet<Refused>>);
+pub(super) struct Refusals(Mutex<Pins>);
 
-/// A hash of a token and a PIN.
-#[derive(PartialEq, Eq, Hash)]
-pub(super) struct Refused([u8; 32]);
+/// What is known of PINs, by hashes.
+#[derive(Default)]
+pub(super) struct Pins {
+    refused: HashSet<[u8; 32]>,
+    /// The hash of the token's PIN by the hash of the token.
+    accepted: HashMap<[u8; 32], [u8; 32]>,
+}
 
-impl Refused {
+/// The hashes of a token, and of the token with a PIN.
+pub(super) struct Tried {
+    token: [u8; 32],
+    with_pin: [u8; 32],
+}
+
+impl Tried {
     pub(super) fn new(serial: &str, label: &str, pin: &str) -> Self {
-        let mut hash = Sha256::new();
-        for part in [serial, label, pin] {
-            hash.update(part.len().to_be_bytes());
-            hash.update(part);
-        }
-        Self(hash.finalize().into())
+        let hash = |parts: &[&str]| {
+            let mut hash = Sha256::new();
+            for part in parts {
+                hash.update(part.len().to_be_bytes());
+                hash.update(part);
+            }
+            hash.finalize().into()
+        };
+        Self { token: hash(&[serial, label]), with_pin: hash(&[serial, label, pin]) }
+    }
+}
+
+impl Pins {
+    pub(super) fn is_refused(&self, tried: &Tried) -> bool {
+        self.refused.contains(&tried.with_pin)
+    }
+
+    pub(super) fn refuse(&mut self, tried: &Tried) {
+        REFUSED.store(true, Relaxed);
+        self.refused.insert(tried.with_pin);
+    }
+
+    pub(super) fn accept(&mut self, tried: &Tried) {
+        self.accepted.insert(tried.token, tried.with_pin);
+    }
+
+    /// Whether the process has logged in to the token by another PIN.
+    pub(super) fn is_other(&self, tried: &Tried) -> bool {
+        self.accepted.get(&tried.token).is_some_and(|accepted| *accepted != tried.with_pin)
     }
 }
 
 impl Refusals {
-    pub(super) fn lock(&self) -> MutexGuard<'_, HashSet<Refused>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Pins> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

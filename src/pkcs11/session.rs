@@ -16,7 +16,7 @@ use cryptoki::{
 
 use super::{
     KeyUri, OpenError,
-    refusals::{Refusals, Refused},
+    refusals::{Refusals, Tried},
     scheme::Order,
     uri::{escaped_id, listed},
 };
@@ -118,18 +118,18 @@ fn log_in(
     pin: &str,
     refusals: &Refusals,
 ) -> Result<(), OpenError> {
-    let mut refused = refusals.lock();
-    // The login of one session is that of all sessions of the process.
-    let state = session.get_session_info().map(|info| info.session_state());
-    if matches!(state, Ok(SessionState::RoUser | SessionState::RwUser)) {
-        return Ok(());
-    }
+    let mut pins = refusals.lock();
     // Another login may have failed since the token was found.
     let token = context.get_token_info(slot).map_err(|error| failed(&error))?;
     let shown = token.label().to_owned();
-    let this = Refused::new(token.serial_number(), &shown, pin);
-    if refused.contains(&this) {
+    let this = Tried::new(token.serial_number(), &shown, pin);
+    if pins.is_refused(&this) {
         return Err(OpenError::WrongPin { token: shown });
+    }
+    // The login of one session is that of all sessions of the process.
+    let state = session.get_session_info().map(|info| info.session_state());
+    if matches!(state, Ok(SessionState::RoUser | SessionState::RwUser)) {
+        return if pins.is_other(&this) { Err(OpenError::OtherPin { token: shown }) } else { Ok(()) };
     }
     if token.user_pin_locked() {
         return Err(OpenError::Locked { token: shown });
@@ -138,9 +138,13 @@ fn log_in(
         return Err(OpenError::LastTry { token: shown });
     }
     match session.login(UserType::User, Some(&AuthPin::new(pin.into()))) {
-        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+        Ok(()) => {
+            pins.accept(&this);
+            Ok(())
+        }
+        Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
         Err(Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => {
-            refused.insert(this);
+            pins.refuse(&this);
             Err(OpenError::WrongPin { token: shown })
         }
         Err(Error::Pkcs11(RvError::PinLocked, _)) => Err(OpenError::Locked { token: shown }),

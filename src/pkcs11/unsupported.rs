@@ -15,3 +15,9 @@ pub fn open(_: &KeyUri, _: &str, _: &[SubjectPublicKeyInfoDer<'static>]) -> Resu
 
 /// Has nothing to end.
 pub const fn finish() {}
+
+/// Whether a token has refused a PIN of this process: never.
+#[must_use]
+pub const fn was_pin_refused() -> bool {
+    false
+}

@@ -9,7 +9,12 @@ use crate::{
     cli::print,
     config::{self, Input, Problem, Severity},
     observe::{log::LogFormat, write_json},
+    pkcs11::was_pin_refused,
 };
+
+/// The exit code after a token has refused a PIN: the service manager must not start the edge again and again, which would lock the token
+/// (`RestartPreventExitStatus` of the unit). `EX_CONFIG` of sysexits(3).
+const PIN_REFUSED: u8 = 78;
 
 /// Why nothing was served.
 #[derive(Debug)]
@@ -34,7 +39,11 @@ impl Unserved {
             (Self::Interrupted, LogFormat::Text) => print::err(format_args!("{INTERRUPTED}\n")),
             (Self::Interrupted, LogFormat::Json) => write_json(Level::INFO, INTERRUPTED, Map::new()),
         }
-        if matches!(self, Self::Interrupted) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        match self {
+            Self::Interrupted => ExitCode::SUCCESS,
+            _ if was_pin_refused() => ExitCode::from(PIN_REFUSED),
+            _ => ExitCode::FAILURE,
+        }
     }
 }
 

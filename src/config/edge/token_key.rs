@@ -11,7 +11,7 @@ use crate::{
     config::{
         diagnostic::Fault,
         node::Value,
-        pkcs11_uri::{PATH, QUERY, SCHEME, is_uri},
+        pkcs11_uri::{PATH, QUERY, SCHEME, is_pin, is_uri},
         settings::{PrivateKey, TokenKey},
         span::Spanned,
         suggest::{all_of, did_you_mean, quote},
@@ -80,7 +80,8 @@ fn pin_file(source: Option<&str>, folder: &Path) -> Result<PathBuf, Fault> {
     let Some(source) = source else {
         return Err(Fault::new("found a PKCS#11 URI without pin-source: the token asks for a PIN").help(help));
     };
-    let path = source.strip_prefix("file:").filter(|path| !path.is_empty());
+    // A PIN in its place must not be shown as the name of a file.
+    let path = source.strip_prefix("file:").filter(|path| !path.is_empty() && !is_pin(source));
     // `file://` has an empty host, and then the path.
     let path = path.and_then(|path| match path.strip_prefix("//") {
         Some(rest) => rest.starts_with('/').then_some(rest),

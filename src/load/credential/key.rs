@@ -83,9 +83,11 @@ impl<'a> Password<'a> {
             SecretSource::Env(name) => format!("the environment variable {name}"),
         };
         let file = path.display().to_string();
+        let is_keystore = command.contains("pkcs12");
+        let legacy = if is_keystore { " (with -legacy for a file of older programs)" } else { "" };
         file::fault(path, PbeError::WrongPassword)
             .help(format!(
-                "write the right password into {place} (spaces count); to try it: {command} -in {} -noout -passin {}",
+                "write the right password into {place} (spaces count); to try it: {command} -in {} -noout -passin {}{legacy}",
                 shell_word(&file),
                 shell_word(&from)
             ))

@@ -61,7 +61,7 @@ fn open(files: &CredentialFiles<'_>, place: &Spanned<PathBuf>, bytes: &[u8]) -> 
         (Err(PbeError::WrongPassword), None) => {
             let shown = shell_word(&file);
             let otherwise = format!(
-                "remove the password: openssl pkcs12 -in {shown} -noenc -out {shown}.pem, and name that file as {} and private_key",
+                "remove the password: openssl pkcs12 -in {shown} -noenc -out {shown}.pem (with -legacy for a file of older programs), and name that file as {} and private_key",
                 role.certificate_name()
             );
             Err(no_password(role, place, " is a PKCS#12 file that is encrypted with a password", &otherwise))
