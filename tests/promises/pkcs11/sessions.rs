@@ -87,13 +87,37 @@ async fn a_wrong_pin_is_tried_once() {
     let builder = hsm
         .domain(builder, "server.pem", &uri)
         .extra(&format!("[admin]\ncertificate = \"server.pem\"\nprivate_key = \"{uri}\"\n"));
-    for command in ["check", "run"] {
+    // The service manager must not start it again: that would try the PIN again, until the token is locked.
+    for (command, code) in [("check", 1), ("run", 78)] {
         let _ = fs::remove_file(&spy.0);
         let output = builder.output(command);
+        assert_eq!(output.status.code(), Some(code), "{command}");
         let printed = text(&output.stderr);
         assert_eq!(printed.matches("refused the PIN of pin-source").count(), 2, "{printed}");
         assert_eq!(spy.calls("C_Login"), 1, "{command}");
     }
+}
+
+#[tokio::test]
+async fn a_second_pin_for_a_token_is_an_error() {
+    let builder = EdgeBuilder::new("http://127.0.0.1:1");
+    let Some(hsm) = SoftHsm::in_folder(builder.path()) else { return };
+    server(&builder, &hsm, &PKCS_ECDSA_P256_SHA256);
+    let uri = hsm.uri("token=edge");
+    let other = uri.replace("file:pin", "file:other-pin");
+    // PKCS#11 does not verify a PIN while the process is logged in.
+    let output = hsm
+        .domain(builder, "server.pem", &other)
+        .secret_file("other-pin", "9999")
+        .extra(&format!("[admin]\ncertificate = \"server.pem\"\nprivate_key = \"{uri}\"\n"))
+        .output("check");
+    let printed = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(
+        printed.contains("the token edge is in use with another PIN than that of pin-source"),
+        "{printed}"
+    );
+    assert!(!printed.contains("9999"), "{printed}");
 }
 
 #[tokio::test]
