@@ -41,16 +41,20 @@ pub fn decrypt_private_key(der: &[u8], password: &str) -> Result<Zeroizing<Vec<u
     if is_private_key(&key) { Ok(key) } else { Err(PbeError::WrongPassword) }
 }
 
-/// Whether these bytes are a `OneAsymmetricKey` (RFC 5958 section 2), and nothing else.
+/// Whether these bytes are a `OneAsymmetricKey` (RFC 5958 section 2) of version 1 or 2, and nothing else.
 fn is_private_key(der: &[u8]) -> bool {
+    /// Version 2, as it is written.
+    const V2: u64 = 1;
     let fields = || {
         let mut file = Reader::new(der);
         let key = file.next()?;
         file.finish()?;
         let mut fields = key.reader(ber::SEQUENCE)?;
-        Ok::<_, PbeError>([fields.next()?.tag, fields.next()?.tag, fields.next()?.tag])
+        Ok::<_, PbeError>((fields.next()?.number()?, fields.next()?.tag, fields.next()?.tag))
     };
-    fields().is_ok_and(|tags| tags == [ber::INTEGER, ber::SEQUENCE, ber::OCTET_STRING])
+    fields().is_ok_and(|(version, algorithm, key)| {
+        version <= V2 && algorithm == ber::SEQUENCE && key == ber::OCTET_STRING
+    })
 }
 
 #[cfg(test)]

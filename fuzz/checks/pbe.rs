@@ -16,7 +16,12 @@ pub fn check(file: &[u8]) {
     }
 }
 
-/// A SEQUENCE that begins with a short INTEGER.
+/// A SEQUENCE that begins with an INTEGER.
 fn is_pkcs8(key: &[u8]) -> bool {
-    key.first() == Some(&0x30) && key.windows(2).take(6).any(|two| two == [0x02, 0x01])
+    let first = match key {
+        [0x30, length @ 0x81..=0x84, ..] => 2 + usize::from(length & 0x7f),
+        [0x30, ..] => 2,
+        _ => return false,
+    };
+    key.get(first) == Some(&0x02)
 }

@@ -265,3 +265,10 @@ proptest! {
         let _ = (open(&bytes, "pass"), decrypt_private_key(&bytes, ""), is_pkcs12(&bytes));
     }
 }
+
+#[test]
+fn a_private_key_has_version_1_or_2() {
+    let key = |version| sequence(&[&number(version), &sequence(&[]), &element(ber::OCTET_STRING, b"key")]);
+    assert_eq!([0, 1, 2, 255].map(|version| is_private_key(&key(version))), [true, true, false, false]);
+    assert!(!is_private_key(&[key(0), key(0)].concat()));
+}
