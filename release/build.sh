@@ -8,6 +8,7 @@
 # the same program (release/reproducible.sh).
 #
 # Arguments replace the load test arguments below (cargo bench --bench load -- --help).
+# RELEASE_TESTS names the modules of tests/promises/ to run against the result, such as "credentials handover"; without it all are run.
 # It needs llvm-profdata of the LLVM version of rustc: `rustup component add llvm-tools`, or Debian's package llvm-22 for LLVM 22.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -55,6 +56,7 @@ say "the edge by what was counted"
 compiled=$(build compiled "-Cprofile-use=$guided/counts.profdata")
 
 say "the tests, against it"
-MTLS_EDGE_BIN="$compiled" cargo test --locked --test promises
+read -ra tests <<<"${RELEASE_TESTS:-}"
+MTLS_EDGE_BIN="$compiled" cargo test --locked --test promises -- "${tests[@]/%/::}"
 cp "$compiled" "$guided/mtls-edge"
 say "$guided/mtls-edge"

@@ -116,7 +116,7 @@ impl Site {
     #[must_use]
     pub fn upstream_certificates(&self) -> BTreeMap<&str, Timestamp> {
         let end = |target: &Target| {
-            let leaf = std::slice::from_ref(target.client_certificate()?);
+            let leaf = target.client_identity()?.credential.cert.get(..1)?;
             Some(ClientCertificate::from_chain(leaf).ok()?.validity().not_after)
         };
         self.targets().filter_map(|target| Some((target.spec.name.as_str(), end(target)?))).collect()

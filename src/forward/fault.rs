@@ -51,7 +51,7 @@ pub(super) fn of_hyper(error: &hyper::Error, target: &Target) -> String {
 
 /// The advice on an origin that refuses the edge as a TLS client.
 pub(super) fn certificate_refused(target: &Target) -> &'static str {
-    if target.client_certificate().is_some() {
+    if target.client_identity().is_some() {
         ": the origin does not accept the client_certificate of the [[upstream]]"
     } else {
         ": the origin requires a client certificate; write client_certificate and private_key in [[upstream]]"

@@ -11,7 +11,8 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use rustls::{
     ClientConfig,
-    pki_types::{CertificateDer, ServerName, TrustAnchor},
+    pki_types::{ServerName, TrustAnchor},
+    sign::CertifiedKey,
 };
 
 use super::{
@@ -111,13 +112,21 @@ pub struct ClientTls {
 }
 
 /// A client certificate with its key.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ClientIdentity {
-    /// Leaf first.
-    pub chain: Vec<CertificateDer<'static>>,
+    /// Its chain and key.
+    pub credential: Arc<CertifiedKey>,
     /// The SHA-256 hash of the key's file.
     pub key_file: [u8; 32],
 }
+
+impl PartialEq for ClientIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.credential.cert == other.credential.cert && self.key_file == other.key_file
+    }
+}
+
+impl Eq for ClientIdentity {}
 
 impl PartialEq for ClientTls {
     fn eq(&self, other: &Self) -> bool {
@@ -178,10 +187,10 @@ impl Target {
         self.in_flight.0.load(Relaxed)
     }
 
-    /// The certificate that the edge shows to https origins.
+    /// The certificate that the edge shows to https origins, with its key.
     #[must_use]
-    pub fn client_certificate(&self) -> Option<&CertificateDer<'static>> {
-        self.spec.tls.as_ref()?.identity.as_ref()?.chain.first()
+    pub fn client_identity(&self) -> Option<&ClientIdentity> {
+        self.spec.tls.as_ref()?.identity.as_ref()
     }
 
     /// How often a request was sent again, or to another origin.

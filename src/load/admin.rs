@@ -47,8 +47,8 @@ pub(super) fn admin_rules(
         },
     };
     let active_tls = purpose.previous().and_then(|previous| previous.admin.tls.as_ref());
-    let certificates: Vec<_> = active_tls.and_then(|active| active.leaf()).into_iter().collect();
-    let in_use = purpose.in_use(&certificates);
+    let credentials: Vec<_> = active_tls.map(|active| active.credential()).into_iter().collect();
+    let in_use = purpose.in_use(&credentials);
     let tls = match &settings.admin.identity {
         None => Some(None),
         Some(identity) => {

@@ -138,20 +138,30 @@ pub(super) struct CredentialFiles<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Which certificates are used although they are not valid now.
+/// Which certificates are used although they are not valid now, and which keys need no password.
 #[derive(Clone, Copy)]
 pub(super) enum InUse<'a> {
-    /// Any that has expired.
+    /// Any certificate that has expired, and no key.
     AtStart,
     /// Those that the running edge uses.
-    Running(&'a [&'a CertificateDer<'static>]),
+    Running(&'a [LoadedCredential]),
 }
 
-impl InUse<'_> {
+impl<'a> InUse<'a> {
     fn tolerates(self, certificate: &CertificateDer<'static>, has_expired: bool) -> bool {
         match self {
             Self::AtStart => has_expired,
-            Self::Running(certificates) => certificates.contains(&certificate),
+            Self::Running(active) => active.iter().any(|(own, _)| own.cert.first() == Some(certificate)),
+        }
+    }
+
+    /// The active credential with this hash: a reload does not derive the key of an unchanged file again.
+    fn opened(self, hash: &[u8; 32]) -> Option<&'a ServerCredential> {
+        match self {
+            Self::AtStart => None,
+            Self::Running(active) => {
+                active.iter().find(|(_, other)| other == hash).map(|(credential, _)| credential)
+            }
         }
     }
 }
@@ -299,3 +309,6 @@ fn read_chain(path: &Path, with_key: bool) -> Result<Vec<CertificateDer<'static>
     let content = file::read_with_mode(path, file::LIMIT).map_err(|error| file::unreadable(path, &error))?;
     certificates_beside_key(path, &content.bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,13 +136,13 @@ fn credential(
 ) -> Credential {
     // Of all domains, since one may have been renamed.
     let previous = purpose.previous();
-    let active_certificates: Vec<_> = previous
+    let active_credentials: Vec<_> = previous
         .iter()
         .flat_map(|previous| previous.domains.values())
-        .flat_map(|domain| domain.tls.leaves().map(|(_, leaf)| leaf))
+        .flat_map(|domain| domain.tls.credentials())
         .collect();
     if let (true, Some(KeyPair { certificate, .. })) = (settings.acme, settings.key_pairs.first()) {
-        let in_use = purpose.of_renewed().in_use(&active_certificates);
+        let in_use = purpose.of_renewed().in_use(&active_credentials);
         let loaded = load_acme(certificate, &settings.name.value, in_use, now, problems);
         return ordered(loaded, certificate, active(settings, previous), problems);
     }
@@ -156,7 +156,7 @@ fn credential(
             certificate: &pair.certificate,
             private_key: &pair.private_key,
             password: password.as_ref(),
-            in_use: purpose.in_use(&active_certificates),
+            in_use: purpose.in_use(&active_credentials),
             now,
         };
         load_credential(&files, problems)

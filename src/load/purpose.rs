@@ -1,8 +1,6 @@
 //! For what a site is built: which of its faults are errors depends on that.
 
-use rustls::pki_types::CertificateDer;
-
-use super::credential::InUse;
+use super::credential::{InUse, LoadedCredential};
 use crate::site::Site;
 
 /// For what a site is built.
@@ -36,11 +34,11 @@ impl<'a> Purpose<'a> {
         }
     }
 
-    /// Which certificates are used although they are not valid now, if the previous site uses these.
-    pub(super) const fn in_use<'b>(self, certificates: &'b [&'b CertificateDer<'static>]) -> InUse<'b> {
+    /// What may be used further, if the previous site uses these.
+    pub(super) const fn in_use(self, active: &[LoadedCredential]) -> InUse<'_> {
         match self {
             Self::Start => InUse::AtStart,
-            Self::Check | Self::Reload(_) => InUse::Running(certificates),
+            Self::Check | Self::Reload(_) => InUse::Running(active),
         }
     }
 }

@@ -30,8 +30,11 @@ pub(super) fn load_targets(
     problems: &mut Vec<Problem>,
 ) -> Vec<Option<Arc<Target>>> {
     let active = || purpose.previous().into_iter().flat_map(Site::targets);
-    let certificates: Vec<_> = active().filter_map(|target| target.client_certificate()).collect();
-    let in_use = purpose.in_use(&certificates);
+    let credentials: Vec<_> = active()
+        .filter_map(|target| target.client_identity())
+        .map(|identity| (Arc::clone(&identity.credential), identity.key_file))
+        .collect();
+    let in_use = purpose.in_use(&credentials);
     let load = |upstream| {
         let target = load_target(upstream, in_use, now, problems)?;
         Some(active().find(|active| ***active == target).cloned().unwrap_or_else(|| Arc::new(target)))
@@ -149,9 +152,8 @@ pub(super) fn client_tls(
         }
     };
     let anchors = roots.roots.clone();
-    let (credential, key_file) = identity.unzip();
-    let chain = credential.as_ref().map(|credential| credential.cert.clone());
-    let identity = chain.zip(key_file).map(|(chain, key_file)| ClientIdentity { chain, key_file });
+    let identity = identity.map(|(credential, key_file)| ClientIdentity { credential, key_file });
+    let credential = identity.as_ref().map(|identity| Arc::clone(&identity.credential));
     match tls::client_config(roots, credential, &[b"h2", b"http/1.1"]) {
         Ok(config) => Some(ClientTls {
             config: Arc::new(config),

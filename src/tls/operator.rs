@@ -83,6 +83,12 @@ impl OperatorTls {
         self.made_from.credential.cert.first()
     }
 
+    /// The certificate and key, with the hash of the key's file.
+    #[must_use]
+    pub fn credential(&self) -> (ServerCredential, [u8; 32]) {
+        (Arc::clone(&self.made_from.credential), self.made_from.key_file)
+    }
+
     fn is_made_from(&self, options: &OperatorOptions) -> bool {
         let OperatorOptions { credential, key_file, client_cas } = &self.made_from;
         credential.cert == options.credential.cert

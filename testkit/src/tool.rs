@@ -16,6 +16,12 @@ pub fn openssl(folder: &Path, arguments: &[&str]) -> String {
     run(folder, "openssl", arguments)
 }
 
+/// Runs `keytool` in a folder without a question. Its Java starts fast and optimizes little.
+pub fn keytool(folder: &Path, arguments: &[&str]) {
+    let fast = ["-J-XX:-UsePerfData", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-noprompt"];
+    run(folder, "keytool", &[&fast, arguments].concat());
+}
+
 /// SHA-256 of a text in hex, as an operator computes it with `openssl dgst`.
 pub fn openssl_sha256(text: &str) -> String {
     let mut openssl = Command::new("openssl")

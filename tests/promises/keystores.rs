@@ -2,13 +2,13 @@
 
 use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
 
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::support::{
     Ca, Client, Credentials, DOMAIN, EdgeBuilder, Upstream, admin,
     certificates::{pem, time_from_now},
     self_signed,
-    tool::{openssl, run},
+    tool::{keytool, openssl},
 };
 
 /// Lines of a table with a keystore and its password.
@@ -111,30 +111,33 @@ async fn keystores_of_keytool_are_served() {
     let mut builder = EdgeBuilder::new("http://127.0.0.1:1").file("a.pass", "changeit\n");
     let folder = builder.path().to_owned();
     let keytool = |arguments: &str| {
-        let own = ["-J-XX:-UsePerfData", "-noprompt", "-storepass", "changeit"];
-        run(&folder, "keytool", &own.into_iter().chain(arguments.split(' ')).collect::<Vec<_>>())
+        keytool(
+            &folder,
+            &["-storepass", "changeit"].into_iter().chain(arguments.split(' ')).collect::<Vec<_>>(),
+        );
     };
-    for (name, options) in [
-        ("ec", "-keyalg EC -groupname secp256r1"),
-        ("rsa", "-keyalg RSA -keysize 2048"),
+    for (name, options, reading) in [
+        ("ec", "-keyalg EC -groupname secp256r1", ""),
+        ("rsa", "-keyalg RSA -keysize 2048", ""),
         // The encryption of Java before 8u301 and 11.0.12.
-        ("old", "-keyalg EC -groupname secp384r1 -J-Dkeystore.pkcs12.legacy"),
+        ("old", "-keyalg EC -groupname secp384r1 -J-Dkeystore.pkcs12.legacy", " -legacy"),
     ] {
         let domain = format!("{name}.example.test");
         keytool(&format!(
             "-genkeypair -alias server -dname CN={domain} -ext san=dns:{domain} -validity 30 -storetype PKCS12 -keystore {name}.p12 {options}"
         ));
-        // An entry of a trusted certificate, which has no key, is not a part of the chain.
-        fs::write(folder.join("other.pem"), self_signed("other").chain_pem()).unwrap();
-        keytool(&format!("-importcert -alias other -file other.pem -keystore {name}.p12"));
-        keytool(&format!("-exportcert -alias server -keystore {name}.p12 -file {name}.der"));
+        let reading = format!("pkcs12 -in {name}.p12 -passin pass:changeit -nokeys -out {name}.pem{reading}");
+        openssl(&folder, &reading.split(' ').collect::<Vec<_>>());
         builder = builder.extra(&format!(
             "[[domain]]\nname = \"{domain}\"\ncertificate = \"{name}.p12\"\nprivate_key = \"{name}.p12\"\n{WITH_PASSWORD}client_auth = \"off\"\n[[domain.route]]\npath = \"/a\"\nauthenticate = \"none\"\n"
         ));
     }
+    // An entry of a trusted certificate, which has no key, is not a part of the chain.
+    fs::write(folder.join("other.pem"), self_signed("other").chain_pem()).unwrap();
+    keytool("-importcert -alias other -file other.pem -keystore ec.p12");
     let edge = builder.start();
     for name in ["ec", "rsa", "old"] {
-        let certificate = CertificateDer::from(fs::read(folder.join(format!("{name}.der"))).unwrap());
+        let certificate = CertificateDer::from_pem_file(folder.join(format!("{name}.pem"))).unwrap();
         let served = served(edge.https, &certificate, &format!("{name}.example.test")).await;
         assert_eq!(served, [certificate], "{name}");
     }
@@ -235,17 +238,9 @@ fn a_keystore_without_a_password_needs_none() {
 fn several_keys_are_refused_by_their_names() {
     let builder = EdgeBuilder::new("http://127.0.0.1:1").secret_file("a.pass", "changeit");
     for alias in ["first", "second \u{4f60}"] {
-        let own = [
-            "-J-XX:-UsePerfData",
-            "-noprompt",
-            "-storepass",
-            "changeit",
-            "-genkeypair",
-            "-keystore",
-            "a.p12",
-        ];
+        let own = ["-storepass", "changeit", "-genkeypair", "-keystore", "a.p12"];
         let own = own.into_iter().chain(["-storetype", "PKCS12", "-keyalg", "EC", "-dname", "CN=a"]);
-        run(builder.path(), "keytool", &own.chain(["-alias", alias]).collect::<Vec<_>>());
+        keytool(builder.path(), &own.chain(["-alias", alias]).collect::<Vec<_>>());
     }
     let (accepted, printed) = check(builder, &format!("{P12}{WITH_PASSWORD}"));
     assert!(!accepted && printed.contains("contains 2 private keys (\"first\", \"second"), "{printed}");

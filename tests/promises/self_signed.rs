@@ -14,7 +14,7 @@ use crate::support::{
     Client, Credentials, EdgeBuilder, Seen, Upstream,
     certificates::{self_signed_by, self_signed_with, time_from_now},
     passes, refused, self_signed,
-    tool::{openssl, run},
+    tool::{keytool, openssl},
     verdict::{EXPIRED, NOT_YET_VALID},
 };
 
@@ -100,23 +100,21 @@ async fn openssl_certificates_of_version_3_and_1_pass() {
 async fn keytool_certificates_pass() {
     let folder = TempDir::new().unwrap();
     let path = folder.path();
-    let keytool = |arguments: &[&str]| {
-        run(path, "keytool", &[&["-J-XX:-UsePerfData", "-noprompt"], arguments].concat())
-    };
     let generate = |name: &str, store: &str, algorithm: &[&str]| {
         let dname = format!("CN={name}, O=Example Bank, C=DE");
         let common = ["-genkeypair", "-alias", name, "-dname", &dname, "-validity", "30", "-keystore", name];
         let store = ["-storepass", "changeit", "-keypass", "changeit", "-storetype", store, "-keyalg"];
-        keytool(&[&common[..], &store, algorithm].concat());
+        keytool(path, &[&common[..], &store, algorithm].concat());
     };
     generate("jks-rsa", "JKS", &["RSA", "-keysize", "2048"]);
     generate("p12-ec", "PKCS12", &["EC", "-groupname", "secp256r1"]);
     generate("p12-ed25519", "PKCS12", &["Ed25519"]);
-    let made = ["jks-rsa", "p12-ec", "p12-ed25519"].map(|name| {
-        let p12 = format!("{name}.p12");
-        let from = ["-importkeystore", "-srckeystore", name, "-srcstorepass", "changeit", "-destkeystore"];
-        keytool(&[&from[..], &[&p12, "-deststoretype", "PKCS12", "-deststorepass", "changeit"]].concat());
-        let export = ["pkcs12", "-in", &p12, "-passin", "pass:changeit", "-nodes"];
+    let from = ["-importkeystore", "-srckeystore", "jks-rsa", "-srcstorepass", "changeit", "-destkeystore"];
+    let into = ["converted", "-deststoretype", "PKCS12", "-deststorepass", "changeit"];
+    keytool(path, &[&from[..], &into].concat());
+    let made = [("jks-rsa", "converted"), ("p12-ec", "p12-ec"), ("p12-ed25519", "p12-ed25519")];
+    let made = made.map(|(name, p12)| {
+        let export = ["pkcs12", "-in", p12, "-passin", "pass:changeit", "-nodes"];
         openssl(path, &[&export[..], &["-nokeys", "-out", &format!("{name}.pem")]].concat());
         openssl(path, &[&export[..], &["-nocerts", "-out", &format!("{name}.key")]].concat());
         (name, read(path, name))

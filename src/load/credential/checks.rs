@@ -190,6 +190,8 @@ fn check_purpose(
 mod tests {
     use std::sync::Arc;
 
+    use rustls::sign::CertifiedKey;
+    use rustls_pki_types::PrivatePkcs8KeyDer;
     use time::OffsetDateTime;
 
     use super::*;
@@ -203,16 +205,21 @@ mod tests {
     fn a_start_is_prevented_by_files_it_would_refuse() {
         let mut params = rcgen::CertificateParams::new(["m.example".to_owned()]).unwrap();
         params.not_before = OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap();
-        let leaf = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let leaf = params.self_signed(&key).unwrap();
         let file = Spanned {
             value: PathBuf::from("m.pem"),
             span: Span { source: Arc::new(Source::empty()), range: 0..0 },
         };
         let chain = [leaf.der().clone()];
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        let provider = provider(CipherSuites::Default);
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        let running = [(Arc::new(CertifiedKey::new(chain.to_vec(), key)), [0; 32])];
         for (role, expected) in [(Role::Server("m.example"), true), (Role::Acme("m.example"), false)] {
-            let (mut problems, running) = (Vec::new(), [&chain[0]]);
+            let mut problems = Vec::new();
             let files = CredentialFiles {
-                provider: &provider(CipherSuites::Default),
+                provider: &provider,
                 role,
                 certificate: &file,
                 private_key: &PrivateKey::File(file.clone()),

@@ -117,12 +117,9 @@ pub(super) fn load_key(
     report_mode(files.role, place, mode, problems);
     let at_key = |fault: Fault| fault.at(&place.span, files.role.private_key_key());
     let read = read.map_err(|fault| format::advice(fault, path, files.role.certificate_name()));
-    let loaded = read.map_err(at_key).and_then(|(key, hash)| {
-        let key = match key {
-            PrivateKey::Plain(key) => key,
-            PrivateKey::Encrypted { der, line } => decrypt(files, place, &der, line)?,
-        };
-        Ok((usable(files.provider, path, key).map_err(at_key)?, hash))
+    let loaded = read.map_err(at_key).and_then(|(key, hash)| match key {
+        PrivateKey::Plain(key) => Ok((usable(files.provider, path, key).map_err(at_key)?, hash)),
+        PrivateKey::Encrypted { der, line } => decrypt(files, place, &der, line),
     });
     loaded.map_err(|problem| problems.push(problem)).ok()
 }
@@ -147,7 +144,7 @@ fn decrypt(
     place: &Spanned<PathBuf>,
     der: &[u8],
     line: usize,
-) -> Result<PrivateKeyDer<'static>, Problem> {
+) -> Result<LoadedKey, Problem> {
     let path = &place.value;
     let Some(password) = files.password else {
         let fault = crate::pem::encrypted_key(line);
@@ -157,15 +154,29 @@ fn decrypt(
     };
     password.mark_used();
     let text = password.read(files.role)?;
+    let hash = hash(der, &text);
+    if let Some(active) = files.in_use.opened(&hash) {
+        return Ok((Arc::clone(&active.key), hash));
+    }
+    let at_key = |fault: Fault| fault.at(&place.span, files.role.private_key_key());
     match pbe::decrypt_private_key(der, &text) {
-        Ok(mut key) => Ok(PrivatePkcs8KeyDer::from(std::mem::take(&mut *key)).into()),
+        Ok(mut key) => {
+            let key = PrivatePkcs8KeyDer::from(std::mem::take(&mut *key)).into();
+            Ok((usable(files.provider, path, key).map_err(at_key)?, hash))
+        }
         Err(PbeError::WrongPassword) => Err(password.wrong(files.role, path, "openssl pkey")),
         Err(error) => {
             let help = error.key_help(&path.display().to_string());
             let fault = Fault { help, ..file::fault(path, error) };
-            Err(fault.at(&place.span, files.role.private_key_key()))
+            Err(at_key(fault))
         }
     }
+}
+
+/// Of what is encrypted, with its password: what has the same hash contains the same key.
+pub(super) fn hash(encrypted: &[u8], password: &str) -> [u8; 32] {
+    let password = sha2::Sha256::digest(password);
+    sha2::Sha256::new().chain_update(password).chain_update(encrypted).finalize().into()
 }
 
 /// Loads a key without a password.

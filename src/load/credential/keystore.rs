@@ -11,7 +11,7 @@ use sha2::Digest;
 
 use super::{
     CredentialFiles, find_certificate_of,
-    key::{no_password, report_mode, usable},
+    key::{hash, no_password, report_mode, usable},
 };
 use crate::{
     config::{Fault, Problem, Spanned, file},
@@ -32,23 +32,38 @@ pub(super) fn load(
     problems: &mut Vec<Problem>,
 ) -> Option<(Vec<CertificateDer<'static>>, LoadedKey)> {
     report_mode(files.role, place, Some(content.mode), problems);
-    let loaded = open(files, place, &content.bytes).and_then(|mut keystore| {
-        let path = &place.value;
+    let path = &place.value;
+    let read = || {
+        let password = files.password.map(|password| password.read(files.role)).transpose()?;
+        let hash = hash(&content.bytes, password.as_deref().map_or("", String::as_str));
+        if let Some(active) = files.in_use.opened(&hash) {
+            if let Some(password) = files.password {
+                password.mark_used();
+            }
+            return Ok((active.cert.clone(), (Arc::clone(&active.key), hash)));
+        }
+        let mut keystore = open(files, place, &content.bytes, password.as_deref().map(String::as_str))?;
         let at_key = |fault: Fault| fault.at(&place.span, files.role.private_key_key());
         let der = PrivatePkcs8KeyDer::from(std::mem::take(&mut *keystore.key));
         let key = usable(files.provider, path, der.into()).map_err(at_key)?;
         let chain = chain(path, keystore.certificates, &key)
             .map_err(|fault| fault.at(&files.certificate.span, files.role.certificate_key()))?;
-        Ok((chain, (key, sha2::Sha256::digest(&*content.bytes).into())))
-    });
-    loaded.map_err(|problem| problems.push(problem)).ok()
+        // A password that protects nothing stays superfluous.
+        let hash = if keystore.is_protected { hash } else { sha2::Sha256::digest(&*content.bytes).into() };
+        Ok((chain, (key, hash)))
+    };
+    read().map_err(|problem| problems.push(problem)).ok()
 }
 
 /// Opens a keystore with the configured password, or with an empty one.
-fn open(files: &CredentialFiles<'_>, place: &Spanned<PathBuf>, bytes: &[u8]) -> Result<Keystore, Problem> {
+fn open(
+    files: &CredentialFiles<'_>,
+    place: &Spanned<PathBuf>,
+    bytes: &[u8],
+    password: Option<&str>,
+) -> Result<Keystore, Problem> {
     let (role, path) = (files.role, &place.value);
-    let text = files.password.map(|password| password.read(role)).transpose()?;
-    let opened = pbe::open(bytes, text.as_deref().map_or("", String::as_str));
+    let opened = pbe::open(bytes, password.unwrap_or_default());
     let file = path.display().to_string();
     match (opened, files.password) {
         (Ok(keystore), password) => {

@@ -35,11 +35,21 @@ pub(super) fn certificate(folder: &Path, name: &str, key: &[&str], subject: &str
 
 /// Runs a test on the evidence about a leaf and its intermediates, and on what `oracle.py` prints of them.
 pub(super) fn with_evidence(files: &[String], verdict: Verdict, test: impl FnOnce(&Evidence<'_>, &Value)) {
+    let facts = facts(files, verdict);
+    with_facts(&facts, verdict, |evidence| test(evidence, &facts));
+}
+
+/// What `oracle.py` prints of a leaf and its intermediates.
+pub(super) fn facts(files: &[String], verdict: Verdict) -> Value {
     let printed = if verdict == Verdict::Verified { "SUCCESS" } else { "FAILED:self signed certificate" };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/vouch/tests/oracle.py");
     let mut arguments = vec![script, printed];
     arguments.extend(files.iter().map(String::as_str));
-    let facts: Value = serde_json::from_str(&run("python3", &arguments)).unwrap();
+    serde_json::from_str(&run("python3", &arguments)).unwrap()
+}
+
+/// Runs a test on the evidence of these facts.
+pub(super) fn with_facts(facts: &Value, verdict: Verdict, test: impl FnOnce(&Evidence<'_>)) {
     let fact = |key: &str| facts[key].as_str().unwrap();
     let ders: Vec<Vec<u8>> = facts["ders"]
         .as_array()
@@ -63,7 +73,7 @@ pub(super) fn with_evidence(files: &[String], verdict: Verdict, test: impl FnOnc
         san_dns: &["a.example"],
     };
     let evidence = Evidence { client: Client { verdict }, certificate: Some(certificate) };
-    test(&evidence, &facts);
+    test(&evidence);
 }
 
 /// Kinds of key, as `openssl req -newkey` takes them.

@@ -6,13 +6,16 @@
 mod java;
 mod providers;
 
+use std::sync::LazyLock;
+
 use http::HeaderMap;
+use serde_json::Value;
 
 use self::{
     java::Base64,
     providers::{Chain, Keycloak},
 };
-use super::fixture::{KEYS, certificate, with_evidence};
+use super::fixture::{KEYS, certificate, facts, with_facts};
 use crate::vouch::{Certificate, Evidence, Profile, Verdict};
 
 /// A subject that would inject fields if it were not escaped.
@@ -20,27 +23,32 @@ const SUBJECT: &str = "/C=DE/O=a;Chain=\"b\", c=d;Hash=e/OU=x, Cert=\"y\\;URI=z/
 
 const SELF_SIGNED: Verdict = Verdict::NotVerified("self signed certificate");
 
-/// Runs a test on an EC and an RSA leaf, each with 0, 1 and 2 intermediates, with either verdict, under
-/// every way in which Keycloak has decoded base64.
-fn each(test: impl Fn(&Evidence<'_>, &[Vec<u8>], Base64)) {
+/// The facts about an EC and an RSA leaf, each with 0, 1 and 2 intermediates. All tests have the same.
+static CHAINS: LazyLock<Vec<(usize, Value)>> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let make = |name: &str, key: usize, subject: &str| certificate(folder.path(), name, KEYS[key].1, subject);
     let others = [make("one", 2, "/CN=one"), make("two", 0, "/CN=two")];
-    for key in [0, 2] {
-        let leaf = make("leaf", key, SUBJECT);
-        for count in 0..=2 {
-            let files: Vec<_> = std::iter::once(&leaf).chain(&others[..count]).cloned().collect();
-            for verdict in [Verdict::Verified, SELF_SIGNED] {
-                with_evidence(&files, verdict, |evidence, _| {
-                    let chain: Vec<Vec<u8>> = std::iter::once(evidence.certificate.unwrap().leaf.to_vec())
-                        .chain(evidence.intermediates().iter().map(|der| der.to_vec()))
-                        .collect();
-                    assert_eq!(chain.len(), count + 1);
-                    for base64 in Base64::ALL {
-                        test(evidence, &chain, base64);
-                    }
-                });
-            }
+    let leaves = [make("rsa", 0, SUBJECT), make("ec", 2, SUBJECT)];
+    let of = |leaf: &String, count: usize| {
+        let files: Vec<_> = std::iter::once(leaf).chain(&others[..count]).cloned().collect();
+        (count + 1, facts(&files, SELF_SIGNED))
+    };
+    leaves.iter().flat_map(|leaf| (0..=2).map(move |count| of(leaf, count))).collect()
+});
+
+/// Runs a test on each of the chains, with either verdict, under every way in which Keycloak has decoded base64.
+fn each(test: impl Fn(&Evidence<'_>, &[Vec<u8>], Base64)) {
+    for (length, facts) in &*CHAINS {
+        for verdict in [Verdict::Verified, SELF_SIGNED] {
+            with_facts(facts, verdict, |evidence| {
+                let chain: Vec<Vec<u8>> = std::iter::once(evidence.certificate.unwrap().leaf.to_vec())
+                    .chain(evidence.intermediates().iter().map(|der| der.to_vec()))
+                    .collect();
+                assert_eq!(chain.len(), *length);
+                for base64 in Base64::ALL {
+                    test(evidence, &chain, base64);
+                }
+            });
         }
     }
 }
