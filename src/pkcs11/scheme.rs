@@ -1,5 +1,7 @@
 //! The signatures of TLS, as mechanisms of PKCS#11 over a digest that is computed here.
 
+use std::ops::RangeInclusive;
+
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use cryptoki::{
     mechanism::{
@@ -19,6 +21,7 @@ use x509_parser::{
         OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_PKCS1_RSAENCRYPTION,
     },
     prelude::FromDer,
+    public_key::PublicKey,
     x509::SubjectPublicKeyInfo,
 };
 
@@ -31,6 +34,9 @@ const RSA: &[SignatureScheme] = &[
     SignatureScheme::RSA_PKCS1_SHA384,
     SignatureScheme::RSA_PKCS1_SHA512,
 ];
+
+/// The sizes of RSA keys that TLS libraries verify.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
 /// The schemes by which a key of each type may sign.
 const TYPES: [(&[SignatureScheme], KeyType, SignatureAlgorithm); 4] = [
@@ -54,6 +60,10 @@ impl Schemes {
         let (_, parsed) = SubjectPublicKeyInfo::from_der(key.as_ref()).ok()?;
         let algorithm = &parsed.algorithm.algorithm;
         let index = if *algorithm == OID_PKCS1_RSAENCRYPTION {
+            let PublicKey::RSA(key) = parsed.parsed().ok()? else { return None };
+            if !RSA_BITS.contains(&key.key_size()) {
+                return None;
+            }
             0
         } else if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY {
             let curve = parsed.algorithm.parameters.as_ref()?.as_oid().ok()?;
@@ -178,8 +188,20 @@ mod tests {
     };
     use proptest::prelude::*;
     use rcgen::PublicKeyData;
+    use testkit::tool::openssl;
 
     use super::*;
+
+    #[test]
+    fn a_key_of_a_size_that_tls_refuses_has_no_schemes() {
+        let folder = tempfile::tempdir().unwrap();
+        for (size, expected) in [(1024, false), (2040, false), (2048, true), (3072, true)] {
+            openssl(folder.path(), &["genrsa", "-out", "key", &size.to_string()]);
+            openssl(folder.path(), &["pkey", "-in", "key", "-pubout", "-outform", "DER", "-out", "public"]);
+            let key = SubjectPublicKeyInfoDer::from(std::fs::read(folder.path().join("public")).unwrap());
+            assert_eq!(Schemes::of(&key).is_some(), expected, "{size}");
+        }
+    }
 
     #[test]
     fn raw_ecdsa_signatures_verify_in_der() {
