@@ -9,11 +9,14 @@ use serde_json::json;
 use testkit::jws::SigningKey;
 use time::OffsetDateTime;
 
-use super::{LIMITS, installed, replace};
+use super::{installed, replace};
 use crate::{
     private_key_jwt::{CLIENT, DOMAIN_SETTINGS, ISSUER, application, rand, request},
     support::{Client, Connection, DOMAIN, Edge, EdgeBuilder, Upstream, admin, self_signed},
 };
+
+/// An idle connection of the replaced process is used within this time, on a busy machine, too.
+const LIMITS: &str = "drain_timeout = \"3s\"";
 
 fn assertion(key: &SigningKey) -> String {
     let now = OffsetDateTime::now_utc().unix_timestamp();
