@@ -22,7 +22,7 @@ const TALK: Duration = Duration::from_secs(5);
 /// How long the new process may take to decide about a `jti`; a worker waits meanwhile.
 const DECISION: Duration = Duration::from_secs(1);
 /// How long a process that has closed its end may take to exit.
-const EXIT: Duration = Duration::from_millis(500);
+const EXIT: Duration = Duration::from_secs(5);
 /// The variables by which systemd addresses one process. The new one gets its sockets from this one.
 const OF_ONE_PROCESS: [&str; 4] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"];
 
@@ -135,7 +135,9 @@ impl Estate {
 
     /// Ends the new process, and is in charge again.
     fn give_up(&self, child: &mut Child, error: io::Error) -> UpgradeError {
-        let ended = end_of(child);
+        // One that does not answer is ended at once.
+        let has_closed = !matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock);
+        let ended = if has_closed { end_of(child) } else { None };
         let _ = child.kill();
         let _ = child.wait();
         self.memory.take_back();
@@ -165,7 +167,7 @@ fn end_of(child: &mut Child) -> Option<ExitStatus> {
         if ended.is_some() || Instant::now() >= until {
             return ended;
         }
-        thread::park_timeout(EXIT / 50);
+        thread::park_timeout(EXIT / 500);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
         settings::{Acme, PrivateKey, SecretSource},
     },
     identity::{ClientCertificate, Validity},
+    pkcs11::Patience,
     tls::{CipherSuites, provider},
 };
 
@@ -75,6 +76,7 @@ pub(super) fn load_acme(
         private_key: &PrivateKey::File(path.clone()),
         password: None,
         in_use,
+        tokens: &Patience::default(),
         now,
     };
     let mut found = Vec::new();

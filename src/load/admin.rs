@@ -20,6 +20,7 @@ use crate::{
         Fault, Problem, Spanned,
         settings::{KeyPair, SecretSource, Settings},
     },
+    pkcs11::Patience,
     site::{AdminRules, AdminToken},
     tls::{OperatorOptions, OperatorTls, ServerCredential},
 };
@@ -33,6 +34,7 @@ const MIN_LENGTH: usize = 16;
 pub(super) fn admin_rules(
     settings: &Settings,
     purpose: Purpose<'_>,
+    patience: &Patience,
     clock: &Clock,
     problems: &mut Vec<Problem>,
 ) -> Option<AdminRules> {
@@ -52,7 +54,7 @@ pub(super) fn admin_rules(
     let tls = match &settings.admin.identity {
         None => Some(None),
         Some(identity) => {
-            tls(identity, &settings.admin.client_ca, active_tls, in_use, clock, problems).map(Some)
+            tls(identity, &settings.admin.client_ca, active_tls, in_use, patience, clock, problems).map(Some)
         }
     };
     Some(AdminRules { hosts: settings.listen.admin_hosts.clone(), tokens: tokens?, tls: tls? })
@@ -63,6 +65,7 @@ fn tls(
     client_ca: &[Spanned<PathBuf>],
     active: Option<&Arc<OperatorTls>>,
     in_use: InUse<'_>,
+    patience: &Patience,
     clock: &Clock,
     problems: &mut Vec<Problem>,
 ) -> Option<Arc<OperatorTls>> {
@@ -74,6 +77,7 @@ fn tls(
         private_key: &identity.private_key,
         password: password.as_ref(),
         in_use,
+        tokens: patience,
         now: clock.now(),
     };
     let loaded = load_credential(&files, problems);

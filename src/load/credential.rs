@@ -21,13 +21,14 @@ use rustls_pki_types::CertificateDer;
 
 use super::{
     pem::{certificates_beside_key, read_certificates},
-    token::{LoadedKey, load_token_key},
+    token::{LoadedKey, TokenUse, load_token_key},
 };
 use crate::{
     clock::Timestamp,
     config::{Fault, Problem, Spanned, file, settings::PrivateKey},
     identity::ClientCertificate,
     pem,
+    pkcs11::{Patience, Side},
     text::suggest,
     tls::ServerCredential,
 };
@@ -134,6 +135,8 @@ pub(super) struct CredentialFiles<'a> {
     pub(super) password: Option<&'a Password<'a>>,
     /// What the edge does with a certificate that is not valid now.
     pub(super) in_use: InUse<'a>,
+    /// How long tokens may take.
+    pub(super) tokens: &'a Patience,
     /// The time to check validity at.
     pub(super) now: Timestamp,
 }
@@ -251,7 +254,9 @@ fn load_pem(
     let key = match files.private_key {
         PrivateKey::File(file) => key::load_key(files, file, is_shared, problems),
         PrivateKey::Token(key) => {
-            chain.as_deref().and_then(|chain| load_token_key(key, role.private_key_key(), chain, problems))
+            let side = if matches!(role, Role::Client) { Side::Client } else { Side::Server };
+            let of = TokenUse { name: role.private_key_key(), side, patience: files.tokens, now: files.now };
+            chain.as_deref().and_then(|chain| load_token_key(key, of, chain, problems))
         }
     };
     Some((chain?, key?))

@@ -17,6 +17,7 @@ use crate::{
         settings::{self, KeyPair},
     },
     forward::{ForwardedFor, Target},
+    pkcs11::Patience,
     site::{Domain, Routes, Site},
     tls::{self, KeyType},
     trust::Issuer,
@@ -29,6 +30,7 @@ pub(super) struct Parts<'a> {
     pub(super) upstream: Option<(Arc<Target>, ForwardedFor)>,
     pub(super) ca_names: &'a [rustls::DistinguishedName],
     pub(super) purpose: Purpose<'a>,
+    pub(super) tokens: &'a Patience,
     pub(super) clock: &'a Clock,
 }
 
@@ -54,7 +56,7 @@ pub(super) fn build_domain(
     parts: Parts<'_>,
     problems: &mut Vec<Problem>,
 ) -> Built {
-    let credential = credential(settings, parts.purpose, parts.clock.now(), problems);
+    let credential = credential(settings, parts.purpose, parts.tokens, parts.clock.now(), problems);
     let ticket_secrets =
         settings.ticket_keys.as_ref().map(|file| ticket_secrets(file, problems).ok_or(())).transpose().ok();
     let (Some(profile), Some((target, forwarded_for))) = (parts.profile, parts.upstream) else {
@@ -131,6 +133,7 @@ fn active<'a>(settings: &settings::Domain, previous: Option<&'a Site>) -> Option
 fn credential(
     settings: &settings::Domain,
     purpose: Purpose<'_>,
+    tokens: &Patience,
     now: Timestamp,
     problems: &mut Vec<Problem>,
 ) -> Credential {
@@ -157,6 +160,7 @@ fn credential(
             private_key: &pair.private_key,
             password: password.as_ref(),
             in_use: purpose.in_use(&active_credentials),
+            tokens,
             now,
         };
         load_credential(&files, problems)

@@ -30,6 +30,7 @@ use crate::{
         self, Input, Parsed, Problem, Severity, Spanned,
         settings::{self, CustomProfile, Settings},
     },
+    pkcs11::Patience,
     site::{Authenticate, Domain, Generation, SignedRequest, Site, stall_timeout},
     tls, trust,
     vouch::{Profile, Reserved},
@@ -97,10 +98,11 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
     let sources: Vec<_> = key_sets.iter().map(|wanted| wanted.source.clone()).collect();
     problems.extend(fetched::check_key_sets(&settings, &sources, "token_issuer.jwks"));
     key_sets.extend(published.into_iter().map(|source| WantedKeySet { source, refresh: None }));
-    let admin = admin_rules(&settings, purpose, clock, &mut problems);
+    let patience = Patience::default();
+    let admin = admin_rules(&settings, purpose, &patience, clock, &mut problems);
     let traces = settings.traces.as_ref().and_then(|traces| load_traces(traces, previous, &mut problems));
     let profiles = custom_profiles(&settings.header_profiles, &mut problems);
-    let targets = load_targets(&settings.upstreams, purpose, now, &mut problems);
+    let targets = load_targets(&settings.upstreams, purpose, &patience, now, &mut problems);
     let secret_names = settings.upstreams.iter().flat_map(|upstream| {
         upstream
             .headers
@@ -119,7 +121,7 @@ pub fn build(input: &Input, purpose: Purpose<'_>, clock: &Clock) -> Built {
         let target = targets.get(domain.upstream).cloned().flatten();
         let upstream = target.map(|target| (target, settings.forwarded_for(domain.upstream)));
         let profile = profile.map(|profile| reuse_profile(profile, previous));
-        let parts = Parts { profile, upstream, ca_names: &ca_names, purpose, clock };
+        let parts = Parts { profile, upstream, ca_names: &ca_names, purpose, tokens: &patience, clock };
         match build_domain(domain, parts, &mut problems) {
             domain::Built::Ready(built) => drop(domains.insert(built.name.clone(), Arc::from(built))),
             domain::Built::Awaiting => drop(awaiting.insert(domain.name.value.as_str().into())),

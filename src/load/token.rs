@@ -15,20 +15,32 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
+    clock::Timestamp,
     config::{Fault, Problem, file, settings::TokenKey},
     identity::ClientCertificate,
-    pkcs11::{self, OpenError},
+    pkcs11::{self, OpenError, Patience, Side},
     text::encoding,
 };
 
 /// A private key, and a hash that changes with it.
 pub(super) type LoadedKey = (Arc<dyn SigningKey>, [u8; 32]);
 
-/// Opens the key of the token, which must be that of a certificate of the chain. `name` is the key of the
-/// configuration.
+/// After how many seconds a configuration is tried again that was rejected since a token did not answer.
+const RETRY: i64 = 60;
+
+/// For what a key of a token is opened.
+pub(super) struct TokenUse<'a> {
+    /// The key of the configuration.
+    pub(super) name: &'static str,
+    pub(super) side: Side,
+    pub(super) patience: &'a Patience,
+    pub(super) now: Timestamp,
+}
+
+/// Opens the key of the token, which must be that of a certificate of the chain.
 pub(super) fn load_token_key(
     key: &TokenKey,
-    name: &'static str,
+    TokenUse { name, side, patience, now }: TokenUse<'_>,
     chain: &[CertificateDer<'static>],
     problems: &mut Vec<Problem>,
 ) -> Option<LoadedKey> {
@@ -37,13 +49,19 @@ pub(super) fn load_token_key(
     // Before files that such a build does not need.
     let supported = if cfg!(feature = "pkcs11") { Ok(()) } else { Err(refused(&OpenError::Unsupported)) };
     let pin = supported.and_then(|()| check_module(&key.uri.module)).and_then(|()| read_pin(path));
+    let mut ends = None;
     let opened = pin.and_then(|(pin, mode)| {
         if mode & 0o007 != 0 {
             let what = format!("{} can be read by others (mode {mode:03o})", path.display());
             problems.push(Problem::warning(span, name, what).help(file::chmod("o=", path)));
         }
         let public_keys: Vec<_> = chain.iter().filter_map(public_key).collect();
-        pkcs11::open(&key.uri, &pin, &public_keys).map_err(|error| refused(&error))
+        pkcs11::open(&key.uri, &pin, &public_keys, side, patience).map_err(|error| {
+            if matches!(error, OpenError::TimedOut | OpenError::Unresponsive) {
+                ends = Some(Timestamp::from_unix(now.unix() + RETRY));
+            }
+            refused(&error)
+        })
     });
     match opened {
         Ok(opened) => {
@@ -52,7 +70,7 @@ pub(super) fn load_token_key(
             Some((opened.key, hash.finalize().into()))
         }
         Err(fault) => {
-            problems.push(fault.at(span, name));
+            problems.push(Problem { ends, ..fault.at(span, name) });
             None
         }
     }

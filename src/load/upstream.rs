@@ -18,6 +18,7 @@ use crate::{
     clock::Timestamp,
     config::{Fault, Problem, Severity, Span, Spanned, file, settings::Upstream},
     forward::{ClientIdentity, ClientTls, Target, TargetSpec},
+    pkcs11::Patience,
     site::Site,
     tls,
 };
@@ -26,6 +27,7 @@ use crate::{
 pub(super) fn load_targets(
     upstreams: &[Upstream],
     purpose: Purpose<'_>,
+    tokens: &Patience,
     now: Timestamp,
     problems: &mut Vec<Problem>,
 ) -> Vec<Option<Arc<Target>>> {
@@ -36,7 +38,7 @@ pub(super) fn load_targets(
         .collect();
     let in_use = purpose.in_use(&credentials);
     let load = |upstream| {
-        let target = load_target(upstream, in_use, now, problems)?;
+        let target = load_target(upstream, in_use, tokens, now, problems)?;
         Some(active().find(|active| ***active == target).cloned().unwrap_or_else(|| Arc::new(target)))
     };
     upstreams.iter().map(load).collect()
@@ -46,6 +48,7 @@ pub(super) fn load_targets(
 fn load_target(
     upstream: &Upstream,
     in_use: InUse<'_>,
+    tokens: &Patience,
     now: Timestamp,
     problems: &mut Vec<Problem>,
 ) -> Option<Target> {
@@ -62,6 +65,7 @@ fn load_target(
             private_key: &identity.private_key,
             password: password.as_ref(),
             in_use,
+            tokens,
             now,
         };
         let loaded = load_credential(&files, problems)?;

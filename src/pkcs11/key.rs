@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use rustls::{
@@ -16,8 +17,8 @@ use rustls::{
 use zeroize::Zeroizing;
 
 use super::{
-    KeyUri, OpenError, OpenedKey, SignError, budget,
-    error::{OPEN_PATIENCE, PATIENCE},
+    KeyUri, OpenError, OpenedKey, Patience, Side, SignError, budget,
+    error::PATIENCE,
     module::Module,
     pool::Undone,
     scheme::{Order, Schemes, is_signed_by},
@@ -43,7 +44,7 @@ pub(super) struct TokenKey {
 }
 
 /// Opens the key of a token that belongs to one of these public keys. One that is in use is returned as it is,
-/// without a word to the token. Waits for the token, for 10 s at most.
+/// without a word to the token. Waits for the token as long as `patience` lasts.
 ///
 /// # Errors
 ///
@@ -52,6 +53,8 @@ pub fn open(
     uri: &KeyUri,
     pin: &str,
     public_keys: &[SubjectPublicKeyInfoDer<'static>],
+    side: Side,
+    patience: &Patience,
 ) -> Result<OpenedKey, OpenError> {
     let module = Module::of(&uri.module)?;
     let is_same =
@@ -62,7 +65,9 @@ pub fn open(
     } else {
         let (of, uri, pin) = (Arc::clone(&module), uri.clone(), Zeroizing::new(pin.to_owned()));
         let public_keys = public_keys.to_vec();
-        let opened = module.openers.run(OPEN_PATIENCE, move || TokenKey::open(of, uri, pin, &public_keys));
+        let begin = Instant::now();
+        let opened = module.openers.run(patience.left(), move || TokenKey::open(of, uri, pin, &public_keys));
+        patience.take(begin.elapsed());
         let key = Arc::new(opened.map_err(unopened)??);
         let mut keys = keys();
         keys.retain(|key| key.strong_count() > 0);
@@ -70,7 +75,7 @@ pub fn open(
         key
     };
     let number = key.number;
-    Ok(OpenedKey { key: Arc::new(Shared(key)), number })
+    Ok(OpenedKey { key: Arc::new(Shared { key, side }), number })
 }
 
 /// The keys that are in use.
@@ -121,10 +126,15 @@ impl TokenKey {
     }
 
     /// Signs on one of the module's threads, and waits for that.
-    fn sign(self: &Arc<Self>, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    fn sign(
+        self: &Arc<Self>,
+        side: Side,
+        scheme: SignatureScheme,
+        message: &[u8],
+    ) -> Result<Vec<u8>, SignError> {
         let (key, order, message) = (Arc::clone(self), Order::new(scheme, message), message.to_vec());
-        let signed =
-            budget::within(|| self.module.pool.run(PATIENCE, move || key.sign_in_token(&order, &message)));
+        let work = move || key.sign_in_token(&order, &message);
+        let signed = budget::within(side, || self.module.pool.run(PATIENCE, work));
         signed.ok_or(SignError::Slow)?.map_err(unsigned)?
     }
 
@@ -189,7 +199,7 @@ impl Drop for TokenKey {
     fn drop(&mut self) {
         // To close a session blocks, and this may be a worker.
         let idle = std::mem::take(&mut *self.idle());
-        self.module.pool.later(move || drop(idle));
+        self.module.closers.later(move || drop(idle));
     }
 }
 
@@ -245,26 +255,30 @@ fn unsigned(undone: Undone) -> SignError {
 }
 
 /// What rustls holds.
-struct Shared(Arc<TokenKey>);
+#[derive(Clone)]
+struct Shared {
+    key: Arc<TokenKey>,
+    side: Side,
+}
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.uri)
+        write!(f, "{}", self.key.uri)
     }
 }
 
 impl SigningKey for Shared {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        let scheme = self.0.schemes.all.iter().copied().find(|scheme| offered.contains(scheme))?;
-        Some(Box::new(TokenSigner { key: Self(Arc::clone(&self.0)), scheme }))
+        let scheme = self.key.schemes.all.iter().copied().find(|scheme| offered.contains(scheme))?;
+        Some(Box::new(TokenSigner { key: self.clone(), scheme }))
     }
 
     fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
-        Some(SubjectPublicKeyInfoDer::from(self.0.public_key.as_ref()))
+        Some(SubjectPublicKeyInfoDer::from(self.key.public_key.as_ref()))
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
-        self.0.schemes.algorithm
+        self.key.schemes.algorithm
     }
 }
 
@@ -277,7 +291,8 @@ struct TokenSigner {
 
 impl Signer for TokenSigner {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        self.key.0.sign(self.scheme, message).map_err(|error| Error::Other(OtherError(Arc::new(error))))
+        let Shared { key, side } = &self.key;
+        key.sign(*side, self.scheme, message).map_err(|error| Error::Other(OtherError(Arc::new(error))))
     }
 
     fn scheme(&self) -> SignatureScheme {

@@ -38,6 +38,8 @@ pub(super) struct Module {
     pub(super) pool: Arc<Pool>,
     /// The threads that open keys for a configuration: a token that hangs there must not keep others from signing.
     pub(super) openers: Arc<Pool>,
+    /// The thread that closes the sessions of keys that are not used any longer, for the same reason.
+    pub(super) closers: Arc<Pool>,
     refusals: Refusals,
     /// How many sessions are open, or about to be.
     sessions: Arc<AtomicUsize>,
@@ -62,7 +64,9 @@ static MODULES: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new
 pub fn finish() {
     let modules = std::mem::take(&mut *MODULES.lock().unwrap_or_else(PoisonError::into_inner));
     for module in modules.into_values() {
-        if module.pool.close(END) && module.openers.close(END) {
+        let until = Instant::now() + END;
+        let pools = [&module.pool, &module.openers, &module.closers];
+        if pools.iter().all(|pool| pool.close(until.saturating_duration_since(Instant::now()))) {
             module.finalize();
         }
     }
@@ -93,12 +97,13 @@ impl Module {
         // Workers wait for a signature each, and there is one per core.
         let threads = available_parallelism().map_or(4, usize::from).clamp(4, 8);
         let start = |threads| Pool::start(threads).map_err(|error| OpenError::Threads(error.to_string()));
-        let (pool, openers) = (start(threads)?, start(OPENERS)?);
+        let (pool, openers, closers) = (start(threads)?, start(OPENERS)?, start(1)?);
         let module = Arc::new(Self {
             path: path.clone(),
             library: Mutex::default(),
             pool,
             openers,
+            closers,
             refusals: Refusals::default(),
             sessions: Arc::default(),
             restarted: Mutex::default(),

@@ -10,12 +10,15 @@ use std::{
         mpsc::{RecvTimeoutError, sync_channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The most pieces of work that wait. Each is of a worker that stands still meanwhile, so that there are hardly more
 /// than workers.
 const WAITING: usize = 64;
+
+/// How long after the last piece of work that timed out another one is tried on a free thread, while the module hangs.
+const TRIAL: Duration = Duration::from_secs(30);
 
 /// Why work has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,10 @@ pub(super) struct Pool {
     threads: usize,
     /// How many pieces of work that timed out have not ended.
     overdue: AtomicUsize,
+    /// How many of these do not count: the module has worked since, without their threads.
+    lost: AtomicUsize,
+    /// When the last piece of work timed out, or was tried while the module hung.
+    timed_out: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -64,6 +71,8 @@ impl Pool {
             wake: Condvar::new(),
             threads,
             overdue: AtomicUsize::new(0),
+            lost: AtomicUsize::new(0),
+            timed_out: Mutex::default(),
         });
         for number in 0..threads {
             let pool = Arc::clone(&pool);
@@ -94,13 +103,35 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether half of the threads that are not lost do what timed out.
+    fn hangs(&self) -> bool {
+        let lost = self.lost.load(SeqCst);
+        self.overdue.load(SeqCst).saturating_sub(lost) >= (self.threads.saturating_sub(lost) / 2).max(1)
+    }
+
+    /// Whether a module that hangs may be tried: some calls never return, and the others work again.
+    fn may_try(&self) -> bool {
+        let has_free_thread = self.state().busy < self.threads;
+        let mut timed_out = self.timed_out();
+        let is_time = timed_out.is_some_and(|last| last.elapsed() >= TRIAL);
+        if has_free_thread && is_time {
+            *timed_out = Some(Instant::now());
+        }
+        has_free_thread && is_time
+    }
+
+    fn timed_out(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.timed_out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Does this on one of the threads, and waits for its result.
     pub(super) fn run<T: Send + 'static>(
         self: &Arc<Self>,
         patience: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Undone> {
-        if self.overdue.load(SeqCst) >= (self.threads / 2).max(1) {
+        let is_trial = self.hangs();
+        if is_trial && !self.may_try() {
             return Err(Undone::Hanging);
         }
         let (send, receive) = sync_channel(1);
@@ -122,9 +153,15 @@ impl Pool {
         }
         self.wake.notify_all();
         match receive.recv_timeout(patience) {
-            Ok(result) => Ok(result),
+            Ok(result) => {
+                if is_trial {
+                    self.lost.store(self.overdue.load(SeqCst), SeqCst);
+                }
+                Ok(result)
+            }
             Err(RecvTimeoutError::Disconnected) => Err(Undone::Panicked),
             Err(RecvTimeoutError::Timeout) => {
+                *self.timed_out() = Some(Instant::now());
                 self.overdue.fetch_add(1, SeqCst);
                 if state.swap(ABANDONED, SeqCst) == ENDED {
                     self.overdue.fetch_sub(1, SeqCst);
@@ -164,7 +201,8 @@ struct Overdue {
 impl Drop for Overdue {
     fn drop(&mut self) {
         if self.ticket.swap(ENDED, SeqCst) == ABANDONED {
-            self.pool.overdue.fetch_sub(1, SeqCst);
+            let left = self.pool.overdue.fetch_sub(1, SeqCst) - 1;
+            self.pool.lost.fetch_min(left, SeqCst);
         }
     }
 }
@@ -216,6 +254,44 @@ mod tests {
             thread::yield_now();
         }
         assert_eq!(pool.run(LONG, || 1), Ok(1));
+    }
+
+    #[test]
+    fn a_module_is_used_again_without_the_calls_that_never_return() {
+        let pool = Pool::start(4).unwrap();
+        let (started, mut ends) = (Arc::new(AtomicUsize::new(0)), Vec::new());
+        let hang = |ends: &mut Vec<Sender<()>>| {
+            let ((end, work), begun) = (blocked(), Arc::clone(&started));
+            let work = move || {
+                begun.fetch_add(1, SeqCst);
+                work();
+            };
+            ends.push(end);
+            pool.run(SHORT, work)
+        };
+        while started.load(SeqCst) < 2 {
+            assert!(hang(&mut ends).is_err());
+        }
+        while pool.overdue.load(SeqCst) > 2 || !pool.state().waiting.is_empty() {
+            thread::yield_now();
+        }
+        assert_eq!(pool.run(LONG, || 1), Err(Undone::Hanging), "it is not time to try");
+        *pool.timed_out() = Instant::now().checked_sub(TRIAL);
+        assert_eq!(pool.run(LONG, || 2), Ok(2));
+        assert_eq!(pool.run(LONG, || 3), Ok(3));
+        // Of the two that are left, one more that never returns is half.
+        while started.load(SeqCst) < 3 {
+            assert!(hang(&mut ends).is_err());
+        }
+        while pool.overdue.load(SeqCst) > 3 || !pool.state().waiting.is_empty() {
+            thread::yield_now();
+        }
+        assert_eq!(pool.run(LONG, || 4), Err(Undone::Hanging));
+        drop(ends);
+        while pool.overdue.load(SeqCst) > 0 {
+            thread::yield_now();
+        }
+        assert_eq!((pool.run(LONG, || 5), pool.lost.load(SeqCst)), (Ok(5), 0));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
@@ -20,19 +20,19 @@ pub fn was_pin_refused() -> bool {
     REFUSED.load(Relaxed)
 }
 
-/// What is known of PINs.
+/// What is known of the PINs of each token, by its hash.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<Pins>);
+pub(super) struct Refusals(Mutex<HashMap<[u8; 32], Arc<Mutex<Pins>>>>);
 
-/// What is known of PINs, by hashes.
+/// What is known of the PINs of a token, by hashes.
 #[derive(Default)]
 pub(super) struct Pins {
     refused: HashSet<[u8; 32]>,
-    /// The hash of the token's PIN by the hash of the token.
-    accepted: HashMap<[u8; 32], [u8; 32]>,
+    accepted: Option<[u8; 32]>,
 }
 
 /// The hashes of a token, and of the token with a PIN.
+#[derive(PartialEq, Eq)]
 pub(super) struct Tried {
     token: [u8; 32],
     with_pin: [u8; 32],
@@ -63,17 +63,19 @@ impl Pins {
     }
 
     pub(super) fn accept(&mut self, tried: &Tried) {
-        self.accepted.insert(tried.token, tried.with_pin);
+        self.accepted = Some(tried.with_pin);
     }
 
     /// Whether the process has logged in to the token by another PIN.
     pub(super) fn is_other(&self, tried: &Tried) -> bool {
-        self.accepted.get(&tried.token).is_some_and(|accepted| *accepted != tried.with_pin)
+        self.accepted.is_some_and(|accepted| accepted != tried.with_pin)
     }
 }
 
 impl Refusals {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Pins> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Those of the token. Each token has a lock of its own: one that hangs keeps none from another.
+    pub(super) fn of(&self, tried: &Tried) -> Arc<Mutex<Pins>> {
+        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tokens.entry(tried.token).or_default())
     }
 }

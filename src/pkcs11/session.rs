@@ -1,7 +1,7 @@
 //! Finds a token and a key in it, logs in, and signs. Everything here blocks: it runs on the module's threads only.
 
 use std::sync::{
-    Arc,
+    Arc, PoisonError,
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
 
@@ -65,7 +65,7 @@ impl KeySession {
         let (slot, token) = find_token(context, uri)?;
         let session = context.open_ro_session(slot).map_err(|error| failed(&error))?;
         if token.login_required() {
-            log_in(&session, context, slot, pin, refusals)?;
+            log_in(&session, context, (slot, &token), pin, refusals)?;
         }
         let key = find_key(&session, uri)?;
         let key_type = match session.get_attributes(key, &[AttributeType::KeyType]).as_deref() {
@@ -114,15 +114,20 @@ fn find_token(context: &Pkcs11, uri: &KeyUri) -> Result<(Slot, TokenInfo), OpenE
 fn log_in(
     session: &Session,
     context: &Pkcs11,
-    slot: Slot,
+    (slot, found): (Slot, &TokenInfo),
     pin: &str,
     refusals: &Refusals,
 ) -> Result<(), OpenError> {
-    let mut pins = refusals.lock();
+    let tried = |token: &TokenInfo| Tried::new(token.serial_number(), token.label(), pin);
+    let this = tried(found);
+    let pins = refusals.of(&this);
+    let mut pins = pins.lock().unwrap_or_else(PoisonError::into_inner);
     // Another login may have failed since the token was found.
     let token = context.get_token_info(slot).map_err(|error| failed(&error))?;
     let shown = token.label().to_owned();
-    let this = Tried::new(token.serial_number(), &shown, pin);
+    if tried(&token) != this {
+        return Err(OpenError::Failed(format!("the token in its slot is now \"{shown}\"")));
+    }
     if pins.is_refused(&this) {
         return Err(OpenError::WrongPin { token: shown });
     }

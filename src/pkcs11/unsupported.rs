@@ -2,14 +2,20 @@
 
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 
-use super::{KeyUri, OpenError, OpenedKey};
+use super::{KeyUri, OpenError, OpenedKey, Patience, Side};
 
 /// Refuses every key.
 ///
 /// # Errors
 ///
 /// Always.
-pub fn open(_: &KeyUri, _: &str, _: &[SubjectPublicKeyInfoDer<'static>]) -> Result<OpenedKey, OpenError> {
+pub fn open(
+    _: &KeyUri,
+    _: &str,
+    _: &[SubjectPublicKeyInfoDer<'static>],
+    _: Side,
+    _: &Patience,
+) -> Result<OpenedKey, OpenError> {
     Err(OpenError::Unsupported)
 }
 

@@ -2,8 +2,8 @@
 //! fails handshakes alone.
 
 mod check;
-mod outage;
-mod sessions;
+pub(crate) mod outage;
+pub(crate) mod sessions;
 
 use rcgen::{
     PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_RSA_SHA256,

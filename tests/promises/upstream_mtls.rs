@@ -11,6 +11,7 @@ use http_body_util::Full;
 use rustls::pki_types::CertificateDer;
 use tokio::{sync::Notify, time::timeout};
 
+use crate::pkcs11::{outage::lock, sessions::Spy};
 use crate::support::{
     Ca, Client, Credentials, Edge, EdgeBuilder, PATIENCE, admin,
     certificates::time_from_now,
@@ -188,4 +189,40 @@ async fn a_certificate_with_a_warning_is_shown() {
     let status = admin::status(&edge, "").await;
     assert_eq!(status["expiring"]["list"][0]["what"], "upstream client certificate", "{status}");
     assert!(status["health"].to_string().contains("upstream_certificate_expiring"), "{status}");
+}
+
+#[tokio::test]
+async fn clients_of_a_token_that_hangs_keep_no_upstream_away() {
+    let (guarded, ca) = (Guarded::start(&["http/1.1"]).await, Ca::new("Slow CA"));
+    let edge = guarded.builder(None).workers(1);
+    let Some(hsm) = SoftHsm::in_folder(edge.path()) else { return };
+    let of_domain = fs::read_dir(hsm.tokens()).unwrap().next().unwrap().unwrap().path();
+    let (server, shown) = (ca.server(&["slow.example.test"]), guarded.ca.issue("edge", |_| {}));
+    hsm.import("edge", "server", "a1", &server);
+    hsm.token("upstream");
+    hsm.import("upstream", "client", "a2", &shown);
+    fs::write(edge.path().join("slow.pem"), server.chain_pem()).unwrap();
+    fs::write(edge.path().join("edge.pem"), shown.chain_pem()).unwrap();
+    // Another module, so that the one that hangs is not asked.
+    let Some((edge, uri, _)) = Spy::between(edge, &hsm, &hsm.uri("token=upstream")) else { return };
+    let edge = hsm
+        .edge(edge)
+        .upstream(&format!("client_certificate = \"edge.pem\"\nprivate_key = \"{uri}\""))
+        .extra(&format!(
+            "[[domain]]\nname = \"slow.example.test\"\ncertificate = \"slow.pem\"\nprivate_key = \"{}\"\nclient_auth = \"off\"\n[[domain.route]]\npath = \"/a\"\nauthenticate = \"none\"",
+            hsm.uri("token=edge")
+        ));
+    let (edge, client) = with_client(edge);
+    let mut locked = Vec::new();
+    lock(&of_domain, &mut locked);
+    let stranger = Client::new(&(edge.https, ca.der())).server_name("slow.example.test");
+    for _ in 0..3 {
+        stranger.tls().await.unwrap_err();
+    }
+    edge.wait_for_log("it is too slow for so many handshakes");
+    let answer = Client::with(&edge, &client).token("billing").await;
+    assert_eq!(answer.status, 200, "{}", edge.log());
+    assert_eq!(*guarded.seen.lock().unwrap(), [shown.leaf().clone()]);
+    drop(locked);
+    edge.stop();
 }

@@ -198,6 +198,7 @@ mod tests {
     use crate::{
         config::{Source, Span, settings::PrivateKey},
         load::credential::InUse,
+        pkcs11::Patience,
         tls::{CipherSuites, provider},
     };
 
@@ -225,6 +226,7 @@ mod tests {
                 private_key: &PrivateKey::File(file.clone()),
                 password: None,
                 in_use: InUse::Running(&running),
+                tokens: &Patience::default(),
                 now: Timestamp::from_unix(1_789_000_000),
             };
             check_chain(&chain, 0, true, &files, &mut problems);

@@ -29,6 +29,7 @@ fn load(
         private_key: &PrivateKey::File(spanned(private_key)),
         password: Some(&password),
         in_use: InUse::Running(active),
+        tokens: &Patience::default(),
         now: Timestamp::from_unix(i64::try_from(1_u64 << 31).unwrap()),
     };
     let loaded = load_credential(&files, &mut problems);

@@ -65,7 +65,7 @@ async fn a_token_that_vanishes_fails_handshakes_until_it_is_back() {
 }
 
 /// Locks all files in a folder, as another program does that uses the token: the module waits until they are closed.
-fn lock(folder: &Path, locked: &mut Vec<File>) {
+pub(crate) fn lock(folder: &Path, locked: &mut Vec<File>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -21,11 +21,15 @@ const SPIES: [&str; 2] =
     ["/usr/lib/x86_64-linux-gnu/pkcs11-spy.so", "/usr/lib/aarch64-linux-gnu/pkcs11-spy.so"];
 
 /// A module that lists the calls of another one in a file.
-struct Spy(PathBuf);
+pub(crate) struct Spy(PathBuf);
 
 impl Spy {
     /// Puts it between the edge and the module of a URI. None, with a line that says so, if OpenSC is not installed.
-    fn between(builder: EdgeBuilder, hsm: &SoftHsm, uri: &str) -> Option<(EdgeBuilder, String, Self)> {
+    pub(crate) fn between(
+        builder: EdgeBuilder,
+        hsm: &SoftHsm,
+        uri: &str,
+    ) -> Option<(EdgeBuilder, String, Self)> {
         let Some(spy) = SPIES.iter().find(|spy| Path::new(spy).exists()) else {
             not_tried("calls of PKCS#11 modules: opensc-pkcs11 is not installed");
             return None;
