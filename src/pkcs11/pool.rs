@@ -230,12 +230,11 @@ mod tests {
         assert_eq!(pool.run(LONG, || 2), Ok(2));
     }
 
-    #[test]
-    fn nobody_waits_for_a_module_that_hangs_until_it_answers() {
-        let pool = Pool::start(4).unwrap();
-        let (started, mut ends) = (Arc::new(AtomicUsize::new(0)), Vec::new());
-        // Work that was abandoned before a thread took it is not done, and does not count.
-        while started.load(SeqCst) < 2 {
+    /// Has so many threads in all do what has timed out. Work that was abandoned before a thread took it is not done, and does not
+    /// count.
+    fn hang(pool: &Arc<Pool>, threads: usize, ends: &mut Vec<Sender<()>>) {
+        let started = Arc::new(AtomicUsize::new(pool.overdue.load(SeqCst)));
+        while started.load(SeqCst) < threads {
             let ((end, work), started) = (blocked(), Arc::clone(&started));
             let work = move || {
                 started.fetch_add(1, SeqCst);
@@ -244,53 +243,41 @@ mod tests {
             assert!(pool.run(SHORT, work).is_err());
             ends.push(end);
         }
-        while pool.overdue.load(SeqCst) > 2 || !pool.state().waiting.is_empty() {
+        while pool.overdue.load(SeqCst) > threads || !pool.state().waiting.is_empty() {
             thread::yield_now();
         }
-        assert_eq!(pool.run(LONG, || 1), Err(Undone::Hanging));
+    }
+
+    /// Ends it.
+    fn answer(pool: &Pool, ends: Vec<Sender<()>>) {
         drop(ends);
         // They end at some time, and nothing else does it.
         while pool.overdue.load(SeqCst) > 0 {
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_module_that_hangs_until_it_answers() {
+        let (pool, mut ends) = (Pool::start(4).unwrap(), Vec::new());
+        hang(&pool, 2, &mut ends);
+        assert_eq!(pool.run(LONG, || 1), Err(Undone::Hanging));
+        answer(&pool, ends);
         assert_eq!(pool.run(LONG, || 1), Ok(1));
     }
 
     #[test]
     fn a_module_is_used_again_without_the_calls_that_never_return() {
-        let pool = Pool::start(4).unwrap();
-        let (started, mut ends) = (Arc::new(AtomicUsize::new(0)), Vec::new());
-        let hang = |ends: &mut Vec<Sender<()>>| {
-            let ((end, work), begun) = (blocked(), Arc::clone(&started));
-            let work = move || {
-                begun.fetch_add(1, SeqCst);
-                work();
-            };
-            ends.push(end);
-            pool.run(SHORT, work)
-        };
-        while started.load(SeqCst) < 2 {
-            assert!(hang(&mut ends).is_err());
-        }
-        while pool.overdue.load(SeqCst) > 2 || !pool.state().waiting.is_empty() {
-            thread::yield_now();
-        }
+        let (pool, mut ends) = (Pool::start(4).unwrap(), Vec::new());
+        hang(&pool, 2, &mut ends);
         assert_eq!(pool.run(LONG, || 1), Err(Undone::Hanging), "it is not time to try");
         *pool.timed_out() = Instant::now().checked_sub(TRIAL);
         assert_eq!(pool.run(LONG, || 2), Ok(2));
         assert_eq!(pool.run(LONG, || 3), Ok(3));
         // Of the two that are left, one more that never returns is half.
-        while started.load(SeqCst) < 3 {
-            assert!(hang(&mut ends).is_err());
-        }
-        while pool.overdue.load(SeqCst) > 3 || !pool.state().waiting.is_empty() {
-            thread::yield_now();
-        }
+        hang(&pool, 3, &mut ends);
         assert_eq!(pool.run(LONG, || 4), Err(Undone::Hanging));
-        drop(ends);
-        while pool.overdue.load(SeqCst) > 0 {
-            thread::yield_now();
-        }
+        answer(&pool, ends);
         assert_eq!((pool.run(LONG, || 5), pool.lost.load(SeqCst)), (Ok(5), 0));
     }
 
