@@ -272,14 +272,23 @@ fn are_swapped(certificate: &Path, key: &Path) -> bool {
     read_certificates(certificate).is_err() && has_key(certificate) && read_certificates(key).is_ok()
 }
 
-/// The index, from 0, of the certificate that the key belongs to.
+/// The index, from 0, of the first certificate that the key belongs to.
+fn find_certificate_of(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>) -> Option<usize> {
+    certificates_of(chain, key).next().map(|(index, _)| index)
+}
+
+/// The certificates that the key belongs to, by their indices, from 0.
 ///
 /// rustls compares them too, but only for version 3 certificates.
-fn find_certificate_of(chain: &[CertificateDer<'static>], key: &Arc<dyn SigningKey>) -> Option<usize> {
-    let public_key = key.public_key()?;
-    chain.iter().position(|certificate| {
-        ClientCertificate::from_chain(std::slice::from_ref(certificate))
-            .is_ok_and(|certificate| certificate.spki_der() == public_key.as_ref())
+fn certificates_of(
+    chain: &[CertificateDer<'static>],
+    key: &Arc<dyn SigningKey>,
+) -> impl Iterator<Item = (usize, ClientCertificate)> {
+    let public_key = key.public_key();
+    chain.iter().enumerate().filter_map(move |(index, certificate)| {
+        let certificate = ClientCertificate::from_chain(std::slice::from_ref(certificate)).ok()?;
+        let is_own = certificate.spki_der() == public_key.as_ref()?.as_ref();
+        is_own.then_some((index, certificate))
     })
 }
 

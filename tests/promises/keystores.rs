@@ -2,6 +2,7 @@
 
 use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
 
+use rcgen::KeyPair;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::support::{
@@ -97,8 +98,11 @@ async fn the_chain_is_served_leaf_first_in_the_order_of_issuers() {
     let unsorted =
         [&root.der(), &server.chain[2], &namesake.der(), &self_signed("other").chain[0], &server.chain[1]];
     fs::write(folder.join("others.pem"), unsorted.map(pem).concat()).unwrap();
-    let alone = server.clone().with_chain(&[]);
-    export(&folder, "a", &alone, PASSWORD, "-certfile others.pem");
+    // Of two certificates of the key, the later one is served.
+    let key = KeyPair::from_pem(&server.key_pem()).unwrap();
+    let old = ca.issue_to(&key, "old", |params| params.not_after = time_from_now(3600));
+    let both = old.with_chain(&server.chain[..1]);
+    export(&folder, "a", &both, PASSWORD, "-certfile others.pem");
     let lines = "client_auth = \"off\"\n[[domain.route]]\npath = \"/a\"\nauthenticate = \"none\"\n";
     let edge =
         builder.extra(&format!("[[domain]]\nname = \"{DOMAIN}\"\n{P12}{WITH_PASSWORD}{lines}")).start();

@@ -10,7 +10,7 @@ use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use sha2::Digest;
 
 use super::{
-    CredentialFiles, find_certificate_of,
+    CredentialFiles, certificates_of,
     key::{hash, no_password, report_mode, usable},
 };
 use crate::{
@@ -88,7 +88,8 @@ fn open(
     }
 }
 
-/// The certificate of the key, and then each one's issuer. Other certificates are left out.
+/// The certificate of the key, and then each one's issuer. Of several for the key, such as before and after a renewal, it is the one that
+/// expires last. Other certificates are left out.
 fn chain(
     path: &Path,
     mut certificates: Vec<CertificateDer<'static>>,
@@ -99,10 +100,12 @@ fn chain(
             file::fault(path, format_args!(": certificate {} cannot be used: {error}", index + 1))
         })?;
     }
-    let leaf = find_certificate_of(&certificates, key).ok_or_else(|| {
-        file::fault(path, ": none of its certificates belongs to its private key")
-            .help("export the private key again, together with its certificate")
-    })?;
+    let of_key = certificates_of(&certificates, key);
+    let (leaf, _) =
+        of_key.max_by_key(|(_, certificate)| certificate.validity().not_after).ok_or_else(|| {
+            file::fault(path, ": none of its certificates belongs to its private key")
+                .help("export the private key again, together with its certificate")
+        })?;
     let mut chain = vec![certificates.remove(leaf)];
     while let Some(last) = chain.last().filter(|_| chain.len() < MAX_CHAIN) {
         let is_issuer =
