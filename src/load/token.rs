@@ -57,7 +57,7 @@ pub(super) fn load_token_key(
         }
         let public_keys: Vec<_> = chain.iter().filter_map(public_key).collect();
         pkcs11::open(&key.uri, &pin, &public_keys, side, patience).map_err(|error| {
-            if matches!(error, OpenError::TimedOut | OpenError::Unresponsive) {
+            if error.may_end() {
                 ends = Some(Timestamp::from_unix(now.unix() + RETRY));
             }
             refused(&error)

@@ -7,7 +7,7 @@ use super::KeyUri;
 /// How long a handshake waits for a signature.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the load of a configuration waits for a token.
+/// How long the load of a configuration waits for tokens, all of them together.
 pub(super) const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a key cannot be used. `Display` says what was found; see [`OpenError::help`].
@@ -103,14 +103,25 @@ pub enum OpenError {
     #[error("the token failed: {0}")]
     Failed(String),
     /// The token has not answered.
-    #[error("the token has not answered within {OPEN_PATIENCE:?}")]
-    TimedOut,
-    /// Earlier requests have not been answered yet.
-    #[error("the token does not answer")]
-    Unresponsive,
+    #[error("the token has not answered within {0:.1?}")]
+    TimedOut(Duration),
+    /// The token was not asked: other keys took all of the time.
+    #[error(
+        "the token was not asked: keys before it took the {OPEN_PATIENCE:?} that all keys may take to open"
+    )]
+    NoTime,
+    /// The module was not asked: it has not answered earlier requests yet.
+    #[error("the PKCS#11 module does not answer since it was asked for {0}")]
+    Unresponsive(Box<KeyUri>),
 }
 
 impl OpenError {
+    /// Whether it may end by itself: the token may answer later.
+    #[must_use]
+    pub fn may_end(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::NoTime | Self::Unresponsive(_))
+    }
+
     /// How to fix it.
     #[must_use]
     pub fn help(&self) -> String {
@@ -153,7 +164,10 @@ impl OpenError {
             Self::Mechanism { .. } => {
                 "allow the mechanism in the token's settings, and CKA_SIGN for the key".into()
             }
-            Self::Failed(_) | Self::TimedOut | Self::Unresponsive => {
+            Self::NoTime => {
+                "look for those among these messages; if no key is at fault but all are slow, add the keys in several steps: those in use are not opened again".into()
+            }
+            Self::Failed(_) | Self::TimedOut(_) | Self::Unresponsive(_) => {
                 "try the same key by another program, such as `pkcs11-tool --module MODULE --login --test`".into()
             }
         }
@@ -166,7 +180,7 @@ pub enum SignError {
     /// Too many handshakes wait for the token.
     #[error("the private key's token did not sign: too many handshakes wait for it")]
     Busy,
-    /// The worker has waited for tokens for half of its time.
+    /// The worker has waited for tokens for a third of its time.
     #[error("the private key's token did not sign: it is too slow for so many handshakes")]
     Slow,
     /// It has not answered.

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rustls::{
@@ -65,10 +65,14 @@ pub fn open(
     } else {
         let (of, uri, pin) = (Arc::clone(&module), uri.clone(), Zeroizing::new(pin.to_owned()));
         let public_keys = public_keys.to_vec();
-        let begin = Instant::now();
-        let opened = module.openers.run(patience.left(), move || TokenKey::open(of, uri, pin, &public_keys));
+        let left = patience.left();
+        if left.is_zero() {
+            return Err(OpenError::NoTime);
+        }
+        let (begin, asked) = (Instant::now(), uri.clone());
+        let opened = module.openers.run(left, move || TokenKey::open(of, uri, pin, &public_keys));
         patience.take(begin.elapsed());
-        let key = Arc::new(opened.map_err(unopened)??);
+        let key = Arc::new(opened.map_err(|undone| unopened(undone, &module, asked, left))??);
         let mut keys = keys();
         keys.retain(|key| key.strong_count() > 0);
         keys.push(Arc::downgrade(&key));
@@ -84,10 +88,16 @@ fn keys() -> MutexGuard<'static, Vec<Weak<TokenKey>>> {
     KEYS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn unopened(undone: Undone) -> OpenError {
+fn unopened(undone: Undone, module: &Module, asked: KeyUri, waited: Duration) -> OpenError {
+    let mut unanswered = module.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
     match undone {
-        Undone::Full | Undone::Hanging => OpenError::Unresponsive,
-        Undone::TimedOut => OpenError::TimedOut,
+        Undone::Full | Undone::Hanging => {
+            OpenError::Unresponsive(Box::new(unanswered.clone().unwrap_or(asked)))
+        }
+        Undone::TimedOut => {
+            *unanswered = Some(asked);
+            OpenError::TimedOut(waited)
+        }
         Undone::Panicked => {
             OpenError::Failed("a function of the module returned what it must not".to_owned())
         }

@@ -38,6 +38,8 @@ pub(super) struct Module {
     pub(super) pool: Arc<Pool>,
     /// The threads that open keys for a configuration: a token that hangs there must not keep others from signing.
     pub(super) openers: Arc<Pool>,
+    /// The last key that could not be opened in time.
+    pub(super) unanswered: Mutex<Option<KeyUri>>,
     /// The thread that closes the sessions of keys that are not used any longer, for the same reason.
     pub(super) closers: Arc<Pool>,
     refusals: Refusals,
@@ -103,6 +105,7 @@ impl Module {
             library: Mutex::default(),
             pool,
             openers,
+            unanswered: Mutex::default(),
             closers,
             refusals: Refusals::default(),
             sessions: Arc::default(),

@@ -16,7 +16,7 @@ use crate::support::{
     Ca, Client, Credentials, Edge, EdgeBuilder, PATIENCE, admin,
     certificates::time_from_now,
     scripted::{Scripted, https, mutual_acceptor, serve_http},
-    soft_hsm::SoftHsm,
+    soft_hsm::{SoftHsm, domain},
     with_client,
 };
 
@@ -208,10 +208,7 @@ async fn clients_of_a_token_that_hangs_keep_no_upstream_away() {
     let edge = hsm
         .edge(edge)
         .upstream(&format!("client_certificate = \"edge.pem\"\nprivate_key = \"{uri}\""))
-        .extra(&format!(
-            "[[domain]]\nname = \"slow.example.test\"\ncertificate = \"slow.pem\"\nprivate_key = \"{}\"\nclient_auth = \"off\"\n[[domain.route]]\npath = \"/a\"\nauthenticate = \"none\"",
-            hsm.uri("token=edge")
-        ));
+        .extra(&domain("slow.example.test", "slow.pem", &hsm.uri("token=edge")));
     let (edge, client) = with_client(edge);
     let mut locked = Vec::new();
     lock(&of_domain, &mut locked);

@@ -4,8 +4,12 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 
-use super::server;
-use crate::support::{Ca, DOMAIN, EdgeBuilder, soft_hsm::SoftHsm, tool};
+use super::{outage::lock, server, sessions::Spy};
+use crate::support::{
+    Ca, DOMAIN, EdgeBuilder,
+    soft_hsm::{SoftHsm, domain},
+    tool,
+};
 
 /// What `check` prints of an edge with this key; empty if that is valid.
 fn checked(builder: EdgeBuilder, hsm: &SoftHsm, private_key: &str) -> String {
@@ -171,4 +175,21 @@ fn check_warns_of_a_pin_that_others_can_read() {
     let output = hsm.domain(builder, "server.pem", &hsm.uri("object=server")).output("check");
     let printed = String::from_utf8(output.stderr).unwrap();
     assert!(printed.contains("pin can be read by others (mode 644)"), "{printed}");
+}
+
+#[test]
+fn a_token_that_takes_all_of_the_time_is_told_from_the_others() {
+    let Some((builder, hsm, _)) = prepared() else { return };
+    let uri = hsm.uri("token=edge");
+    // By another module, so that this is no answer of the first one.
+    let Some((builder, other, _)) = Spy::between(builder, &hsm, &uri) else { return };
+    let mut locked = Vec::new();
+    lock(&hsm.tokens(), &mut locked);
+    let builder = builder.extra(&domain("other.example.test", "server.pem", &other));
+    let printed = checked(builder, &hsm, &uri);
+    for expected in
+        ["the token has not answered within 10", "the token was not asked: keys before it took the 10s"]
+    {
+        assert_eq!(printed.matches(expected).count(), 1, "{printed}");
+    }
 }

@@ -3,17 +3,17 @@
 
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 use rustix::fs::{FlockOperation, fcntl_lock};
 
-use super::started;
+use super::{server, started};
 use crate::support::{
     Ca, Client, DOMAIN, EdgeBuilder, Upstream,
     admin::{get, happens, metric},
-    soft_hsm::SoftHsm,
+    soft_hsm::{SoftHsm, domain},
 };
 
 const FAILURES: &str = "mtls_edge_handshake_failures_total{reason=\"private_key\"}";
@@ -96,6 +96,63 @@ async fn a_token_that_hangs_holds_a_worker_for_seconds_only() {
     drop(locked);
     happens(async || client.tls().await.is_ok()).await;
     edge.stop();
+}
+
+#[tokio::test]
+async fn a_token_that_hangs_at_a_reload_stops_no_signatures() {
+    let upstream = Upstream::start().await;
+    let builder = EdgeBuilder::new(upstream.url());
+    let Some(hsm) = SoftHsm::in_folder(builder.path()) else { return };
+    let ca = server(&builder, &hsm, &PKCS_ECDSA_P256_SHA256);
+    let of_edge = only_entry(&hsm.tokens());
+    hsm.token("other");
+    let mut domains = String::new();
+    for (name, id) in [("one", "a1"), ("two", "b2")] {
+        let (host, file) = (format!("{name}.example.test"), format!("{name}.pem"));
+        let key = ca.server(&[&host]);
+        hsm.import("other", name, id, &key);
+        fs::write(builder.path().join(&file), key.chain_pem()).unwrap();
+        domains += &domain(&host, &file, &hsm.uri(&format!("token=other;object={name}")));
+    }
+    let mut edge = hsm.domain(builder, "server.pem", &hsm.uri("token=edge;object=server")).start();
+    edge.server_ca = ca.der();
+    let client = Client::new(&edge);
+    assert_eq!(client.token("billing").await.status, 200);
+
+    let mut locked = Vec::new();
+    for entry in fs::read_dir(hsm.tokens()).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry != of_edge {
+            lock(&entry, &mut locked);
+        }
+    }
+    let config = edge.folder.path().join("edge.toml");
+    fs::write(&config, fs::read_to_string(&config).unwrap() + "\n" + &domains).unwrap();
+    let mut signed = 0;
+    while !edge.log().contains("reload rejected") {
+        assert!(client.tls().await.is_ok(), "{}", edge.log());
+        signed += 1;
+    }
+    assert!(signed > 10, "{signed}");
+    // It was tried twice, since files may be incomplete, and names the key that was not answered, for both.
+    let rejected = edge.wait_for_log("reload rejected");
+    let hangs = "the PKCS#11 module does not answer since it was asked for pkcs11:token=other;object=one;";
+    assert_eq!(rejected.matches(hangs).count(), 2, "{rejected}");
+    drop(locked);
+    let client = client.server_name("two.example.test");
+    happens(async || {
+        edge.signal("HUP");
+        client.tls().await.is_ok()
+    })
+    .await;
+    edge.stop();
+}
+
+/// The one entry of a folder.
+fn only_entry(folder: &Path) -> PathBuf {
+    let mut entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let only = entries.next().unwrap();
+    assert_eq!(entries.next(), None);
+    only
 }
 
 #[tokio::test]

@@ -93,8 +93,13 @@ impl SoftHsm {
 
     /// The usual domain with the certificate of this file, and this private key. The client needs no certificate.
     pub fn domain(&self, builder: EdgeBuilder, certificate: &str, private_key: &str) -> EdgeBuilder {
-        self.edge(builder).extra(&format!(
-            "[[domain]]\nname = \"{DOMAIN}\"\ncertificate = \"{certificate}\"\nprivate_key = \"{private_key}\"\nclient_auth = \"off\"\n[[domain.route]]\npath = \"/oauth/token\"\nauthenticate = \"none\""
-        ))
+        self.edge(builder).extra(&domain(DOMAIN, certificate, private_key))
     }
+}
+
+/// The table of a domain whose client needs no certificate.
+pub fn domain(name: &str, certificate: &str, private_key: &str) -> String {
+    format!(
+        "[[domain]]\nname = \"{name}\"\ncertificate = \"{certificate}\"\nprivate_key = \"{private_key}\"\nclient_auth = \"off\"\n[[domain.route]]\npath = \"/oauth/token\"\nauthenticate = \"none\"\n"
+    )
 }
