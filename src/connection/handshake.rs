@@ -4,7 +4,6 @@ use std::{
     future::poll_fn,
     io,
     net::{IpAddr, SocketAddr},
-    pin::pin,
     rc::Rc,
     sync::Arc,
     task::Poll,
@@ -84,7 +83,9 @@ pub(super) async fn handshake(
     };
     let stream = batcher.stream(stream);
     let mut gate = Gate::new(stream.readiness(), turn);
-    let mut accepted = pin!(tls::accept(stream, domain, &site.challenges));
+    gate.wait_for_turn().await;
+    // Made and boxed only now: in a storm, new pages of memory for each stranger's would delay the accept of everyone else.
+    let mut accepted = Box::pin(tls::accept(stream, domain, &site.challenges));
     // A handshake step takes as long as many requests: what they have written is sent before it.
     let accepted = poll_fn(|cx| {
         if !gate.is_open(cx) {

@@ -11,6 +11,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashSet},
     future::poll_fn,
+    mem,
     ops::Bound,
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -244,15 +245,31 @@ impl Drop for Turn {
 pub(super) struct Gate {
     readiness: ReadReadiness,
     turn: Turn,
+    /// Whether a turn was taken that is not used yet.
+    has_turn: bool,
 }
 
 impl Gate {
     pub(super) const fn new(readiness: ReadReadiness, turn: Turn) -> Self {
-        Self { readiness, turn }
+        Self { readiness, turn, has_turn: false }
+    }
+
+    /// Waits until bytes have arrived, or the peer has gone, and then for a turn, by which the gate is open once.
+    pub(super) async fn wait_for_turn(&mut self) {
+        let mut asks = true;
+        let arrived = |cx: &mut Context<'_>| {
+            // Later the runtime knows.
+            if mem::take(&mut asks) { self.readiness.poll_peek(cx) } else { self.readiness.poll_readable(cx) }
+        };
+        poll_fn(arrived).await;
+        poll_fn(|cx| self.turn.poll(cx)).await;
+        self.has_turn = true;
     }
 
     /// Whether the task may run: no bytes have arrived, so that its work is cheap, or it has a turn. If not, it will be woken.
     pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
-        self.readiness.poll_readable(cx).is_pending() || self.turn.poll(cx).is_ready()
+        mem::take(&mut self.has_turn)
+            || self.readiness.poll_readable(cx).is_pending()
+            || self.turn.poll(cx).is_ready()
     }
 }

@@ -187,6 +187,14 @@ impl ReadReadiness {
             None => Poll::Pending,
         }
     }
+
+    /// The same by asking the system: tokio assumes that a stream which was just accepted is ready.
+    pub fn poll_peek(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.0.upgrade() {
+            Some(socket) => socket.tcp.borrow().poll_peek(cx, &mut ReadBuf::new(&mut [0])).map(drop),
+            None => Poll::Pending,
+        }
+    }
 }
 
 impl Drop for Stream {

@@ -127,11 +127,7 @@ pub async fn accept<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), Corked::new(io));
-    let start = match (&mut acceptor).await {
-        Ok(start) => start,
-        Err(error) => return Err(without_client_hello(error, acceptor.take_io()).await),
-    };
+    let start = client_hello(Corked::new(io)).await?;
     let hello = start.client_hello();
     let is_validation = challenge::is_validation(&hello);
     let name =
@@ -139,21 +135,12 @@ where
     let (error, alert) = match name {
         None => (AcceptError::NoServerName, MISSING_EXTENSION),
         Some(server_name) if is_validation => match challenges.config(&server_name) {
-            // Boxed, so that the future of every handshake is not larger for a rare one.
             Some(config) => return Box::pin(validated(start, config, server_name)).await,
             None => (AcceptError::NoChallenge(server_name.into_string()), NO_APPLICATION_PROTOCOL),
         },
         Some(server_name) => match domain(&server_name, &hello) {
             Ok(config) => {
-                // `into_stream` processes the ClientHello, and with it a ticket, so it is called within the session's scope.
-                let handshake = async { start.into_stream(config).into_fallible().await };
-                return match with_session(handshake).await {
-                    Ok(mut stream) => {
-                        stream.get_mut().0.finish_handshake();
-                        Ok(Accepted::Client(AcceptedTls { stream, server_name }))
-                    }
-                    Err((error, io)) => Err(HandshakeFailure { error: error.into(), io: Some(io) }),
-                };
+                return Box::pin(completed(start, config, server_name)).await;
             }
             Err(Unserved::Unknown) => {
                 (AcceptError::UnknownServerName(server_name.into_string()), UNRECOGNIZED_NAME)
@@ -163,6 +150,52 @@ where
             }
         },
     };
+    Box::pin(refused(start, alert, error)).await
+}
+
+// Each of these is boxed above: a connection that has sent no ClientHello yet needs the memory of none of them.
+
+/// Reads the ClientHello.
+async fn client_hello<IO>(io: Corked<IO>) -> Result<StartHandshake<Corked<IO>>, HandshakeFailure<IO>>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), io);
+    match (&mut acceptor).await {
+        Ok(start) => Ok(start),
+        Err(error) => Err(Box::pin(without_client_hello(error, acceptor.take_io())).await),
+    }
+}
+
+/// Completes the handshake of a client.
+async fn completed<IO>(
+    start: StartHandshake<Corked<IO>>,
+    config: Arc<ServerConfig>,
+    server_name: Box<str>,
+) -> Result<Accepted<IO>, HandshakeFailure<IO>>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    // `into_stream` processes the ClientHello, and with it a ticket, so it is called within the session's scope.
+    let handshake = async { start.into_stream(config).into_fallible().await };
+    match with_session(handshake).await {
+        Ok(mut stream) => {
+            stream.get_mut().0.finish_handshake();
+            Ok(Accepted::Client(AcceptedTls { stream, server_name }))
+        }
+        Err((error, io)) => Err(HandshakeFailure { error: error.into(), io: Some(io) }),
+    }
+}
+
+/// Sends an alert instead of a handshake.
+async fn refused<IO>(
+    start: StartHandshake<Corked<IO>>,
+    alert: [u8; 7],
+    error: AcceptError,
+) -> Result<Accepted<IO>, HandshakeFailure<IO>>
+where
+    IO: AsyncWrite + Unpin,
+{
     let mut io = start.io;
     io.write_all(&alert).await?;
     Err(HandshakeFailure { error, io: Some(io) })
