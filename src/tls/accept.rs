@@ -132,6 +132,7 @@ where
     let is_validation = challenge::is_validation(&hello);
     let name =
         hello.server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase().into_boxed_str());
+    // What follows is boxed: a connection that has not sent its ClientHello yet needs no room for it.
     let (error, alert) = match name {
         None => (AcceptError::NoServerName, MISSING_EXTENSION),
         Some(server_name) if is_validation => match challenges.config(&server_name) {
@@ -139,9 +140,7 @@ where
             None => (AcceptError::NoChallenge(server_name.into_string()), NO_APPLICATION_PROTOCOL),
         },
         Some(server_name) => match domain(&server_name, &hello) {
-            Ok(config) => {
-                return Box::pin(completed(start, config, server_name)).await;
-            }
+            Ok(config) => return Box::pin(completed(start, config, server_name)).await,
             Err(Unserved::Unknown) => {
                 (AcceptError::UnknownServerName(server_name.into_string()), UNRECOGNIZED_NAME)
             }
@@ -152,8 +151,6 @@ where
     };
     Box::pin(refused(start, alert, error)).await
 }
-
-// Each of these is boxed above: a connection that has sent no ClientHello yet needs the memory of none of them.
 
 /// Reads the ClientHello.
 async fn client_hello<IO>(io: Corked<IO>) -> Result<StartHandshake<Corked<IO>>, HandshakeFailure<IO>>
